@@ -1,0 +1,18 @@
+"""microgradnd: automatic differentiation of plain NumPy code, small enough to read."""
+
+from .backward import gradients as gradients
+from .core import OPS as OPS
+from .core import Op as Op
+from .core import Sample as Sample
+from .core import Scope
+from .core import sample as sample
+from .dispatch import implements as implements
+from .no_grad import no_grad as no_grad
+from .ops import *
+from .tensor import Tensor as Tensor
+from .tensor import astensor as astensor
+from .tensor import tensor as tensor
+
+# Called like functions, so named like functions: mg.op(...), with mg.scope(...).
+op = Op
+scope = Scope

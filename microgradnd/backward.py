@@ -1,0 +1,287 @@
+"""The one backward walk: from a result to everything it was computed from, youngest first.
+
+A node is younger than its inputs, so taking the youngest waiting node first means that all its
+consumers are done, and its cotangent complete, when its turn comes: the chain rule, summed over
+paths, with each node visited once. `walk` is that mechanism; it yields each node with its finished
+cotangent. `run_backward` stores them as ``.grad``, `gradients` picks some out. On arrays nothing is
+recorded; with ``recorded=True`` the same rules run on tensors, and the gradient is itself a graph.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .core import MODE, Node, Op, Scope, constant, describe, explain, mode_switch, unpack
+
+Pairs = list[tuple[Node, Any]]
+
+
+def walk(
+    root: Node, seed: Any, *, recorded: bool = False, within: set[int] | None = None, free: bool = False
+) -> Iterator[tuple[Node, Any]]:
+    """Yield ``(node, cotangent)`` for every node that `root` depends on, youngest first, leaves last.
+
+    Parameters
+    ----------
+    root, seed
+        The result to start at, and its cotangent.
+    recorded
+        Run the rules on tensors, so that what is yielded is itself a graph.
+    within
+        Serials of the nodes to pass through; None for all.
+    free
+        Cut each node's links once it is done, so that its arrays can go.
+    """
+    waiting: dict[int, list[Any]] = {root.serial: [root, seed, False]}  # node, cotangent so far, is it a sum of ours
+    queue = [-root.serial] if root.op is not None else []
+    while queue:
+        node, g, _ = waiting.pop(-heappop(queue))
+        for x, c in pull(node, g, recorded, within):
+            serial = x.serial
+            entry = waiting.get(serial)
+            if entry is None:
+                waiting[serial] = [x, c, False]
+                if x.op is not None:
+                    heappush(queue, -serial)
+            elif entry[2]:
+                np.add(entry[1], c, out=entry[1])
+            else:
+                total = entry[1] + c
+                entry[1:] = (total, False) if recorded else (np.asarray(total), True)
+        if free:
+            node.inputs = node.values = node.saved = None
+        yield node, g
+    for leaf, g, _ in waiting.values():
+        yield leaf, g
+
+
+def pull(node: Node, g: Any, recorded: bool = False, within: set[int] | None = None) -> Pairs:
+    """One step of the chain rule: each input of `node` that wants one, with its cotangent."""
+    op: Any = node.op
+    inputs, options, y = node.inputs, node.options, node.value
+    values: Any = node.values
+    if inputs is None:
+        raise RuntimeError(
+            f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
+            "compute the result anew, or keep the graph with retain_graph=True"
+        )
+    mode = MODE.get()
+    if mode.watch is not None:
+        mode.watch.before_pull(node)
+    scope = None
+    if recorded:
+        values, y = inputs, node
+        scope = Scope(op.name, pullback_of=node)
+        scope.__enter__()
+    pairs: Pairs = []
+    stale = node.changed > node.serial
+    i = -1
+    try:
+        if op.packed:
+            saved = op.saves(*values, **options) if recorded and op.saves else node.saved
+            if op.several:
+                g, y = unpack(g, saved), unpack(y, saved)
+            else:
+                options = {**options, "saved": saved}
+        joint = op.joint(g, y, *values, **options) if op.joint is not None else None
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node):
+                if x.changed > node.serial:
+                    stale = True
+                    break
+                if x.tracked and (within is None or x.serial in within):
+                    c = op.vjps[i](g, y, *values, **options) if joint is None else joint[i]
+                    array = x.value
+                    if type(c) is not np.ndarray:
+                        c = _as_cotangent(c, recorded)
+                    if c.shape != array.shape:
+                        c = _fit(c, array.shape, op)
+                    if c.dtype is not array.dtype:
+                        c = c.astype(array.dtype)
+                    pairs.append((x, c))
+    except Exception as error:
+        raise _locate(error, node, i) from None
+    finally:
+        if scope is not None:
+            scope.__exit__()
+    if stale:
+        refuse_stale(node)
+    if mode.watch is not None:
+        mode.watch.after_pull(node, pairs)
+    return pairs
+
+
+def _as_cotangent(c: Any, recorded: bool) -> Any:
+    """What a rule gave, as an array or tensor: NumPy turns zero-dimensional arrays into scalars."""
+    if c is None or (isinstance(c, Node) and not recorded):
+        raise TypeError(f"the rule gave {type(c).__name__}; a rule is plain NumPy and gives an array")
+    return c if isinstance(c, Node) else constant(c) if recorded else np.asarray(c)
+
+
+def _fit(c: Any, shape: tuple[int, ...], op: Op) -> Any:
+    if not op.elementwise:
+        raise ValueError(f"the rule gave a cotangent of shape {c.shape} for an argument of shape {shape}")
+    return sum_to(c, shape)
+
+
+def _locate(error: Exception, node: Node, i: int) -> Exception:
+    """The error of a rule, with the op, argument, shapes and line it belongs to."""
+    shapes = ", ".join(str(np.shape(v)) for v in node.values)
+    which = f" for argument {i}" if i >= 0 else ""
+    site = f", recorded at {node.site}" if node.site else ""
+    name = node.op.name if node.op else ""
+    return explain(error, f"backward of `{name}`{which} (inputs {shapes}, output {node.value.shape}{site})")
+
+
+def sum_to(c: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `c` over the axes along which `shape` was broadcast: the transpose of broadcasting."""
+    extra = c.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 != c.shape[i + extra])
+    total = c.sum(axis=axes, keepdims=True) if axes else c
+    return total.reshape(shape)
+
+
+def refuse_stale(node: Node) -> None:
+    """Raise RuntimeError if an array that this node's rules read was changed after it was recorded."""
+    roles = (
+        [(x, f"input {i} of `{node.op.name}`") for i, x in enumerate(node.inputs or ()) if isinstance(x, Node)]
+        if node.op
+        else []
+    )
+    for x, role in [*roles, (node, "the result itself")]:
+        if x.changed > node.serial:
+            raise RuntimeError(
+                f"{describe(x)}, {role}, was changed after it was used{f' at {node.site}' if node.site else ''}: "
+                "its old values, which backward needs, are gone; compute the result anew after changing data"
+            )
+
+
+def as_seed(root: Node, grad: Any) -> np.ndarray:
+    """The cotangent to start with, checked against the result it belongs to."""
+    if grad is None:
+        if root.value.size != 1:
+            raise RuntimeError(
+                f"backward starts from one number, but this is {describe(root)}: "
+                "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
+            )
+        return np.ones_like(root.value)
+    seed = np.array(grad.value if isinstance(grad, Node) else grad)
+    if seed.shape != root.value.shape:
+        raise ValueError(f"grad has shape {seed.shape}, but belongs to {describe(root)}: give one of that shape")
+    if seed.dtype.kind not in "fiub":
+        raise TypeError(f"grad has dtype {seed.dtype}, expected real numbers")
+    return seed.astype(root.value.dtype, copy=False)
+
+
+def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
+    """Store the gradient of `root` in the ``.grad`` of everything it depends on."""
+    if not root.tracked:
+        why = (
+            "it was computed under no_grad"
+            if root.inputs == ("no_grad",)
+            else "nothing it was computed from has requires_grad=True, or the path went through .data, .numpy() or .detach()"
+        )
+        raise RuntimeError(f"{describe(root)} requires no gradient: {why}")
+    inner: Pairs = []
+    leaves: Pairs = []
+    for node, g in walk(root, as_seed(root, grad), free=not retain_graph):
+        if node.op is None:
+            leaves.append((node, g))
+        elif retain_graph:
+            inner.append((node, g))
+    with _storing:  # all or nothing: no error can come between, and threads that share leaves take turns
+        for node, g in inner:
+            node.gradient = g
+        for leaf, g in leaves:
+            if leaf.gradient is not None:
+                leaf.gradient += g
+            elif g.base is None and sys.getrefcount(g) <= _ALONE and g.flags.c_contiguous:
+                leaf.gradient = g  # nobody else holds it: it can be the leaf's own without a copy
+            else:
+                leaf.gradient = g.copy(order="C")
+
+
+def _count_holders(pairs: Pairs) -> int:
+    for _, g in pairs:
+        return sys.getrefcount(g)
+    return 0
+
+
+_storing = threading.Lock()
+_ALONE = _count_holders([(Node(), np.empty(1))])  # what an array held only by such a list counts to here
+
+
+def lead_to(root: Node, targets: Sequence[Node]) -> set[int]:
+    """Serials of the nodes on a path from `root` to one of `targets`."""
+    oldest = min((t.serial for t in targets), default=root.serial)
+    leading = {t.serial for t in targets}
+    seen = {root.serial: root}
+    stack = [root]
+    while stack:
+        for x in stack.pop().inputs or ():
+            if isinstance(x, Node) and x.tracked and x.serial >= oldest and x.serial not in seen:
+                seen[x.serial] = x
+                stack.append(x)
+    for serial in sorted(seen):
+        if any(isinstance(x, Node) and x.serial in leading for x in seen[serial].inputs or ()):
+            leading.add(serial)
+    return leading
+
+
+def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
+    """Gradients of a recorded tensor with respect to others, as tensors; no ``.grad`` is touched.
+
+    Parameters
+    ----------
+    y
+        The result; with more than one element, `grad` gives its cotangent.
+    xs
+        The tensors to differentiate with respect to: leaves or intermediates.
+    grad
+        Cotangent of `y`, of its shape.
+    create_graph
+        Record the gradients, so that they can be differentiated in turn.
+
+    Returns
+    -------
+    list of Tensor
+        One per entry of `xs`; zeros where `y` does not depend on it.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> x = mg.tensor(3.0, requires_grad=True)
+    >>> h = x * x
+    >>> [float(g) for g in mg.gradients(h * x, [x, h])]
+    [27.0, 3.0]
+    """
+    for i, x in enumerate(xs):
+        if not isinstance(x, Node):
+            raise TypeError(
+                f"xs[{i}] is {type(x).__name__}; gradients are taken with respect to tensors: see mg.grad for functions"
+            )
+        if not x.tracked:
+            raise ValueError(
+                f"xs[{i}], {describe(x)}, does not require a gradient: set requires_grad=True before computing y"
+            )
+    seed = grad if isinstance(grad, Node) and create_graph and grad.value.shape == y.value.shape else as_seed(y, grad)
+    found: dict[int, Any] = {}
+    if y.tracked:
+        wanted = {x.serial for x in xs}
+        leading = lead_to(y, xs)
+        with mode_switch(record=True):
+            start = (seed if isinstance(seed, Node) else constant(seed)) if create_graph else seed
+            for node, g in walk(y, start, recorded=create_graph, within=leading) if y.serial in leading else ():
+                if node.serial in wanted:
+                    found[node.serial] = g
+    return [_as_node(found.get(x.serial), x) for x in xs]
+
+
+def _as_node(g: Any, x: Node) -> Node:
+    return g if isinstance(g, Node) else constant(np.zeros_like(x.value) if g is None else np.array(g))

@@ -1,0 +1,507 @@
+"""What a tensor remembers, and what an op is: the recording half of the engine.
+
+A `Node` holds an array and, when a gradient is wanted, the op that made it and that
+op's inputs. Those links, from a result to its inputs and never back, are the whole
+graph. An `Op` is a value: how to compute, one vector-Jacobian product (vjp) per
+argument, how it is written, inputs to test it on. Calling an op computes and records.
+
+This module knows no rule and no operator: `ops` holds the entries, `tensor` gives a
+node its operators, and `backward` walks what is recorded here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import linecache
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+
+# One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
+# "youngest first" is a topological order; and an input that was changed after its consumer
+# was recorded shows by comparing two numbers, which costs recording nothing.
+clock = itertools.count(1)
+
+_OPERANDS = frozenset({np.ndarray, float, int, bool, type(None), np.float64, np.float32, np.float16})
+_new = object.__new__
+P = ParamSpec("P")
+R = TypeVar("R")
+Origin = tuple[Any, int] | None
+
+
+class Mode:
+    """What recording is like just now, in this thread or task."""
+
+    __slots__ = ("record", "scope", "watch")
+
+    def __init__(self, record: bool = True, scope: Scope | None = None, watch: Any = None) -> None:
+        self.record, self.scope, self.watch = record, scope, watch
+
+
+MODE: ContextVar[Mode] = ContextVar("microgradnd_mode", default=Mode())  # noqa: B039 - never mutated
+
+
+class mode_switch:
+    """A context manager and decorator that changes the mode, and always restores it.
+
+    >>> with mode_switch(record=False):
+    ...     MODE.get().record
+    False
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self.changes = changes
+        self._before: list[Mode] = []
+
+    def __enter__(self) -> Any:
+        now = MODE.get()
+        self._before.append(now)
+        fields = {"record": now.record, "scope": now.scope, "watch": now.watch}
+        MODE.set(Mode(**(fields | self.changes)))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        MODE.set(self._before.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function or generator, to run in this mode."""
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def resume(*args: P.args, **kwargs: P.kwargs) -> Any:
+                generator, sent = function(*args, **kwargs), None
+                while True:  # the mode holds while the generator runs, not while its caller does
+                    with mode_switch(**self.changes):
+                        try:
+                            value = generator.send(sent)
+                        except StopIteration as stop:
+                            return stop.value
+                    sent = yield value
+
+            return resume
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with mode_switch(**self.changes):
+                return function(*args, **kwargs)
+
+        return call
+
+
+class Scope(Mode):
+    """A named region of the recorded graph: ``with mg.scope("encoder"): ...``.
+
+    Parameters
+    ----------
+    name
+        What the drawing writes on the box around what is recorded inside.
+    """
+
+    __slots__ = ("_before", "_code", "_site", "name", "parent", "pullback_of")
+    _before: Mode
+    _code: Any
+    parent: Scope | None
+
+    def __init__(self, name: str, pullback_of: Node | None = None) -> None:
+        self.name = name
+        # In a recorded backward pass: the node pulled back, whose line is also the line of what is recorded.
+        self.pullback_of = None if pullback_of is None else pullback_of.serial
+        self._site: Origin = None if pullback_of is None else pullback_of.origin
+
+    def __enter__(self) -> Scope:
+        now = self._before = MODE.get()
+        self.record, self.watch, self.parent, self.scope = now.record, now.watch, now.scope, self
+        self._code = sys._getframe(1).f_code  # who opened it
+        MODE.set(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        MODE.set(self._before)
+
+    @property
+    def path(self) -> str:
+        """The names from the outermost scope to this one, joined by dots."""
+        return f"{self.parent.path}.{self.name}" if self.parent else self.name
+
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_inside: dict[str, bool] = {}  # file name -> does it belong to this package?
+
+
+def find_origin(frame: Any, scope: Scope | None) -> Origin:
+    """The nearest line outside this package, as a code object and an offset into it.
+
+    A frame is never kept, it would keep its caller's variables alive; and where the search comes upon
+    whoever opened the current scope, the rest of the way is known from the last time.
+    """
+    while frame is not None:
+        code = frame.f_code
+        inside = _inside.get(code.co_filename)
+        if inside is None:
+            inside = _inside[code.co_filename] = code.co_filename.startswith(_PACKAGE)
+        if not inside:
+            return code, frame.f_lasti
+        frame = frame.f_back
+        if scope is not None and code is scope._code:
+            if scope._site is None:
+                scope._site = find_origin(frame, scope.parent)
+            return scope._site
+    return None
+
+
+class Node:
+    """An array, its gradient, and where it came from.
+
+    The slots are the engine's; a user meets them as `data`, `grad` and `requires_grad`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "changed",  # when the clock last saw `value` changed; 0 for never
+        "gradient",
+        "inputs",  # what the op was called with: nodes, arrays, scalars; None once freed
+        "name",
+        "op",  # None for a leaf
+        "options",
+        "origin",  # the user's line that recorded this
+        "saved",  # what the forward kept for the backward
+        "scope",
+        "serial",  # when this was made
+        "tracked",  # does anything want a gradient through this?
+        "value",
+        "values",  # the arrays and scalars behind `inputs`
+    )
+    value: Any
+    values: Any
+    gradient: Any
+    saved: Any
+    inputs: tuple[Any, ...] | None
+    options: dict[str, Any]
+    name: str | None
+    op: Op | None
+    origin: Origin
+    scope: Scope | None
+    serial: int
+    changed: int
+    tracked: bool
+
+    @property
+    def data(self) -> np.ndarray:
+        """The array itself, not a copy. Who writes into it says `touch()` afterwards."""
+        return self.value  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        if new is not self.value:
+            array = np.asarray(new)
+            if array.shape != self.value.shape:
+                raise ValueError(
+                    f"data of {describe(self)} can't become an array of shape {array.shape}: "
+                    "the shape stays; make a new tensor with mg.tensor(...)"
+                )
+            if array.dtype != self.value.dtype:
+                raise TypeError(
+                    f"data of {describe(self)} has dtype {self.value.dtype}, not {array.dtype}: "
+                    f"convert first, with .astype(np.{self.value.dtype})"
+                )
+            self.value = array.copy()
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that the array was changed in place: graphs that used it can't run backward any more."""
+        self.changed = next(clock)
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        """The gradient, or None. A leaf's is its own array; an intermediate's is read-only."""
+        g = self.gradient
+        if g is not None and self.op is not None and g.flags.writeable:
+            g = self.gradient = g.view()
+            g.flags.writeable = False
+        return g  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        if new is not None and new is not self.gradient:
+            new = np.array(new, dtype=self.value.dtype, order="C")
+            if new.shape != self.value.shape:
+                raise ValueError(f"a gradient of shape {new.shape} doesn't fit {describe(self)}")
+        self.gradient = new
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient is recorded for this tensor; can be set on leaves."""
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.op is not None:
+            raise RuntimeError(
+                f"requires_grad of {describe(self)} follows from what it was computed from; "
+                "use .detach() for a tensor cut off from the graph"
+            )
+        if wanted:
+            check_differentiable(self.value.dtype)
+        self.tracked = bool(wanted)
+
+    @property
+    def site(self) -> str:
+        """The user's line that recorded this, as ``file.py:12: y = np.tanh(x)``; empty if unknown."""
+        file, line = self.site_line
+        text = linecache.getline(file, line).strip() if line else ""
+        return f"{os.path.basename(file)}:{line}{': ' if text else ''}{text}" if line else ""
+
+    @property
+    def site_line(self) -> tuple[str, int]:
+        """File name and line number of the user's line that recorded this; ``("", 0)`` if unknown."""
+        if self.origin is None:
+            return "", 0
+        code, offset = self.origin
+        at = next(itertools.islice(code.co_positions(), offset // 2, None), (None,))
+        return code.co_filename, at[0] or code.co_firstlineno
+
+
+def check_differentiable(dtype: np.dtype[Any]) -> None:
+    """Raise TypeError unless a tensor of this dtype may require a gradient."""
+    if dtype.kind == "c":
+        raise TypeError(f"complex numbers ({dtype}) are out of scope here: differentiate real and imaginary parts")
+    if dtype.kind != "f":
+        raise TypeError(
+            f"a tensor of dtype {dtype} can't require a gradient: only floating-point values can be "
+            "changed a little; make it mg.tensor(..., dtype=float, requires_grad=True)"
+        )
+
+
+def describe(node: Node) -> str:
+    """A few words that let a reader recognise a tensor in an error message."""
+    what = (
+        f"tensor `{node.name}`" if node.name else "a tensor" if node.op is None else f"the result of `{node.op.name}`"
+    )
+    site = node.site
+    return f"{what} of shape {node.value.shape}" + (f" (recorded at {site})" if site else "")
+
+
+class Sample(NamedTuple):
+    """Inputs to test an op on: positional arguments (arrays) and keyword options."""
+
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+def sample(*args: Any, **options: Any) -> Sample:
+    """A `Sample`, written as the call it stands for."""
+    return Sample(args, options)
+
+
+Rule = Callable[..., Any]
+OPS: weakref.WeakValueDictionary[str, Op] = weakref.WeakValueDictionary()
+
+
+class Op:
+    """One differentiable operation: computing, differentiating and writing it, side by side.
+
+    Parameters
+    ----------
+    forward
+        ``forward(*inputs, **options) -> array``, on plain arrays.
+    *vjps
+        One rule per positional argument, ``vjp(g, y, *inputs, **options)``: the cotangent of
+        that argument from the cotangent `g` of the output `y`. None: not differentiable.
+        A rule is plain NumPy, and runs on arrays and on tensors.
+    name, formula
+        How it is called and written; ``{0}``, ``{1}``, ``{option}`` stand for operands and options.
+    elementwise
+        The inputs broadcast together; cotangents are summed back over the broadcast axes.
+    vjp
+        In place of `vjps`, one joint rule that returns a cotangent per argument: for variadic
+        ops and shared work.
+    saves
+        ``saves(*inputs, **options)``, plain NumPy: what a rule wants as ``saved=`` besides the output.
+        `forward` then returns ``(output, saved)``; a recorded pass computes it anew, differentiably.
+    several
+        `forward` returns a tuple of arrays; a rule gets tuples for `g` and `y`.
+    samples
+        ``samples(rng) -> iterable of sample(*args, **options)``: what the registry test runs on.
+    reference
+        The same function composed of other ops, which the registry test compares with.
+    domain
+        Bounds of the inputs the op is defined on, for drawing test inputs.
+    surrogate
+        The rule is deliberately not the derivative (straight-through estimators): the gradient
+        check reports it and doesn't fail.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "blocked",
+        "domain",
+        "elementwise",
+        "formula",
+        "forward",
+        "joint",
+        "name",
+        "packed",
+        "reference",
+        "samples",
+        "saves",
+        "several",
+        "surrogate",
+        "vjps",
+    )
+
+    def __init__(
+        self,
+        forward: Rule,
+        *vjps: Rule | None,
+        name: str | None = None,
+        formula: str | None = None,
+        elementwise: bool = False,
+        vjp: Rule | None = None,
+        saves: Rule | None = None,
+        several: bool = False,
+        samples: Callable[[np.random.Generator], Iterable[Sample]] | None = None,
+        reference: Rule | None = None,
+        domain: tuple[float, float] = (-np.inf, np.inf),
+        surrogate: bool = False,
+    ) -> None:
+        if bool(vjps) == (vjp is not None):
+            raise TypeError("an op takes one vjp per argument, or one joint rule as vjp=...: give exactly one of them")
+        self.name = name or getattr(forward, "__name__", type(forward).__name__).strip("<>")
+        self.forward, self.vjps, self.joint = forward, vjps, vjp
+        self.formula, self.elementwise, self.samples = formula, elementwise, samples
+        self.reference, self.domain, self.surrogate = reference, domain, surrogate
+        self.saves, self.several = saves, several
+        self.packed = several or saves is not None
+        self.blocked = tuple(i for i, rule in enumerate(vjps) if rule is None)
+        key = self.name
+        while key in OPS:
+            key += "'"
+        OPS[key] = self
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Compute, and record when an input is a tensor that requires a gradient.
+
+        Arrays in, an array out; a tensor among them, a tensor out.
+        """
+        values = list(inputs)
+        boxed = tracked = False
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node):
+                boxed = True
+                if x.tracked:
+                    tracked = True
+                values[i] = x.value
+            elif type(x) not in _OPERANDS:
+                values[i] = as_operand(x, self)
+        if tracked and (options or self.blocked):
+            self.refuse_lost_gradients(inputs, options)
+        try:
+            saved: Any = None
+            if self.packed:
+                y, saved = self.compute(values, options)
+            else:
+                y = self.forward(*values, **options)
+        except Exception as error:
+            raise explain(error, f"`{self.name}` of {', '.join(map(_brief, values))}") from None
+        if not boxed:
+            return unpack(y, saved) if self.several else y
+        node = record(self, inputs, values, options, y, saved, tracked)
+        return unpack(node, saved) if self.several else node
+
+    def compute(self, values: Iterable[Any], options: dict[str, Any]) -> tuple[Any, Any]:
+        """The output as one array, and what is saved for the backward pass."""
+        y = self.forward(*values, **options)
+        if self.several:
+            parts = [np.asarray(part) for part in y]
+            return np.concatenate([part.ravel() for part in parts]), [part.shape for part in parts]
+        return y if self.saves is not None else (y, None)
+
+    def refuse_lost_gradients(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Raise TypeError where a gradient is wanted and there is no rule."""
+        wanted = {f"{key}=": x for key, x in options.items()} | {
+            f"argument {i}": inputs[i] for i in self.blocked if i < len(inputs)
+        }
+        lost = [where for where, x in wanted.items() if isinstance(x, Node) and x.tracked]
+        if lost:
+            raise TypeError(
+                f"`{self.name}` has no gradient for {' and '.join(lost)}, which requires one: "
+                "pass .detach() or .numpy() of it if none is meant to flow there"
+            )
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}: {self.formula or self.name}>"
+
+
+def record(
+    op: Op, inputs: tuple[Any, ...], values: list[Any], options: dict[str, Any], y: Any, saved: Any, tracked: bool
+) -> Node:
+    """The node of an op's result, linked to its inputs when a gradient is wanted."""
+    mode = MODE.get()
+    if not (tracked and mode.record):
+        node = constant(y)
+        node.inputs = ("no_grad",) if tracked else ()
+        return node
+    node = _new(result_type)
+    node.value = y if type(y) is np.ndarray else np.asarray(y)
+    node.gradient = node.name = None
+    node.changed = 0
+    node.tracked = True
+    node.serial = next(clock)
+    node.op, node.inputs, node.values, node.options, node.saved = op, inputs, values, options, saved
+    scope = node.scope = mode.scope
+    node.origin = find_origin(sys._getframe(2), scope)
+    if mode.watch is not None:
+        mode.watch.recorded(node)
+    return node
+
+
+def constant(value: Any, name: str | None = None) -> Node:
+    """A tensor of an array, shared and not copied, that no gradient flows to."""
+    node = _new(result_type)
+    node.value = value if type(value) is np.ndarray else np.asarray(value)
+    node.gradient = node.op = node.origin = node.scope = node.saved = node.values = None
+    node.name, node.inputs, node.options = name, (), {}
+    node.tracked, node.changed, node.serial = False, 0, next(clock)
+    return node
+
+
+result_type: type[Node] = Node  # tensor.py puts Tensor here
+
+
+def unpack(flat: Any, shapes: list[tuple[int, ...]]) -> tuple[Any, ...]:
+    """The outputs of an op with several, cut from the one array that holds them all."""
+    ends = list(itertools.accumulate(int(np.prod(shape)) for shape in shapes))
+    return tuple(flat[end - int(np.prod(shape)) : end].reshape(shape) for end, shape in zip(ends, shapes, strict=True))
+
+
+def as_operand(x: Any, op: Op) -> Any:
+    """An operand that is neither a tensor, an array nor a plain number, as an array."""
+    if isinstance(x, np.generic):
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"`{op.name}` can't compute with {type(x).__name__} of dtype {array.dtype}: give it real numbers"
+        )
+    return array
+
+
+def explain(error: Exception, where: str) -> Exception:
+    """The same kind of error, its text preceded by where it happened."""
+    try:
+        told = type(error)(f"{where}: {error}")
+    except Exception:
+        error.add_note(where)
+        return error
+    return told.with_traceback(error.__traceback__)
+
+
+def _brief(value: Any) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)

@@ -1,0 +1,125 @@
+"""NumPy's two doors: which op or function of ours answers a NumPy call on a tensor.
+
+`np.exp(t)` arrives at `array_ufunc`, `np.sum(t)` at `array_function` (NEP 13 and NEP 18). The tables
+are filled by the modules of `ops`: a ufunc entry by itself, anything else with `implements`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .core import OPS, Node, constant
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UFUNCS: dict[Any, Callable[..., Any]] = {}
+REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # what ufunc.reduce is called: np.add.reduce is np.sum
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+
+def implements(*numpy_functions: Any) -> Callable[[F], F]:
+    """Let the decorated function answer these NumPy functions when they meet a tensor."""
+
+    def register(function: F) -> F:
+        for f in numpy_functions:
+            (UFUNCS if isinstance(f, np.ufunc) else FUNCTIONS)[f] = function
+        return function
+
+    return register
+
+
+def register_ufuncs() -> None:
+    """Let every op whose forward is a ufunc answer that ufunc."""
+    for op in OPS.values():
+        if isinstance(op.forward, np.ufunc):
+            UFUNCS.setdefault(op.forward, op)
+
+
+def values(tree: Any) -> Any:
+    """The same arguments with each tensor replaced by its array."""
+    if isinstance(tree, Node):
+        return tree.value
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(values, tree))
+    return {key: values(v) for key, v in tree.items()} if isinstance(tree, dict) else tree
+
+
+def any_tracked(tree: Any) -> bool:
+    """Whether a tensor that requires a gradient is among these arguments."""
+    if isinstance(tree, Node):
+        return tree.tracked
+    if isinstance(tree, tuple | list):
+        return any(map(any_tracked, tree))
+    return isinstance(tree, dict) and any(map(any_tracked, tree.values()))
+
+
+def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer ``ufunc(...)``, ``ufunc.reduce(...)`` and their kin."""
+    rule = UFUNCS.get(ufunc)
+    if method == "__call__" and rule is not None and not kwargs:
+        return rule(*inputs)
+    called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if any(isinstance(x, Node) for x in kwargs.get("out", ())) or ("out" in kwargs and any_tracked(inputs)):
+        raise TypeError(
+            f"{called} with out= (or an in-place operator such as `array += x`) would lose the gradient "
+            "of the tensor in it: write it as a new value, y = array + x"
+        )
+    if not any_tracked(inputs) and not any_tracked(kwargs):
+        return as_tensors(getattr(ufunc, method)(*values(inputs), **values(kwargs)))
+    if method == "__call__" and rule is not None and set(kwargs) == {"dtype"}:
+        return rule(*(np.astype(x, kwargs["dtype"]) if isinstance(x, Node) else x for x in inputs))
+    if method == "reduce" and ufunc in REDUCTIONS and not any_tracked(kwargs):
+        return REDUCTIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
+    if method == "outer" and rule is not None and not kwargs:
+        a, b = inputs
+        return rule(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+    if method == "__call__" and not kwargs and ufunc in FLAT:
+        return ufunc(*values(inputs))
+    raise no_gradient(called + (f" with {', '.join(f'{k}=' for k in kwargs)}" if rule is not None and kwargs else ""))
+
+
+def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer a NumPy function that isn't a ufunc."""
+    ours = FUNCTIONS.get(function)
+    if ours is not None:
+        return ours(*args, **kwargs)
+    if function in FLAT or not (any_tracked(args) or any_tracked(kwargs)):
+        return as_tensors(function(*values(args), **values(kwargs)))
+    module = function.__module__.replace("numpy", "np", 1)
+    raise no_gradient(f"{module}.{function.__name__}")
+
+
+def no_gradient(called: str) -> TypeError:
+    """The error for a NumPy function that has no rule here."""
+    return TypeError(
+        f"{called} has no gradient rule, and the tensor given to it requires a gradient: "
+        "compose it of functions that have one, define it with mg.op(forward, vjp, ...), or pass "
+        "x.detach() or x.numpy() if no gradient is meant to flow"
+    )
+
+
+def as_tensors(result: Any) -> Any:
+    """Float arrays as tensors, in whatever tuple or list they come; anything else as it is."""
+    if isinstance(result, tuple | list) and any(isinstance(r, np.ndarray) for r in result):
+        return (
+            type(result)(map(as_tensors, result)) if type(result) in (tuple, list) else tuple(map(as_tensors, result))
+        )
+    is_float = isinstance(result, np.ndarray | np.floating) and result.dtype.kind == "f"
+    return constant(np.asarray(result)) if is_float else result
+
+
+# Functions whose results are booleans, integers or shapes: there is nothing to differentiate.
+FLAT: set[Any] = {
+    getattr(np, name)
+    for name in (
+        "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not "
+        "isfinite isinf isnan signbit isneginf isposinf isreal iscomplex isrealobj iscomplexobj isclose allclose "
+        "array_equal array_equiv any all argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero "
+        "flatnonzero count_nonzero searchsorted digitize lexsort shape ndim size result_type can_cast "
+        "may_share_memory shares_memory isin broadcast_shapes"
+    ).split()
+    if hasattr(np, name)
+}

@@ -1,0 +1,1 @@
+"""Pictures of the graph: tensor -> description (plain data) -> DOT, picture, step-through page."""

@@ -1,0 +1,12 @@
+"""The ops, by family. Each entry is forward, rules, formula and samples, side by side."""
+
+from ..dispatch import register_ufuncs
+from . import slopes as slopes
+from .arithmetic import *
+from .elementwise import *
+from .indexing import *
+from .linalg import *
+from .reductions import *
+from .shape import *
+
+register_ufuncs()

@@ -1,0 +1,5 @@
+"""Networks on the engine's public interface."""
+
+from .layers import *
+from .losses import *
+from .optim import *
