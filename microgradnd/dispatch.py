@@ -70,7 +70,8 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if not any_tracked(inputs) and not any_tracked(kwargs):
         return as_tensors(getattr(ufunc, method)(*values(inputs), **values(kwargs)))
     if method == "__call__" and rule is not None and set(kwargs) == {"dtype"}:
-        return rule(*(np.astype(x, kwargs["dtype"]) if isinstance(x, Node) else x for x in inputs))
+        cast = FUNCTIONS[np.astype]
+        return rule(*(cast(x, kwargs["dtype"]) if isinstance(x, Node) else x for x in inputs))
     if method == "reduce" and ufunc in REDUCTIONS and not any_tracked(kwargs):
         return REDUCTIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
     if method == "outer" and rule is not None and not kwargs:

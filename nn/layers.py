@@ -29,24 +29,30 @@ affine = mg.op(
 
 
 class Dense(Module):
-    def __init__(self, n_in, n_out, activation=None, *, bias=True, init=None, seed=None, dtype=float):
+    """Thin for now."""
+
+    def __init__(self, n_in: int, n_out: int, activation: Any = None, *, seed: Any = None, dtype: Any = float) -> None:
         rng = np.random.default_rng(seed)
-        self.W = mg.tensor(
-            rng.uniform(-1, 1, (n_in, n_out)) * np.sqrt(6 / (n_in + n_out)), requires_grad=True, name="W", dtype=dtype
-        )
+        W = rng.uniform(-1, 1, (n_in, n_out)) * np.sqrt(6 / (n_in + n_out))
+        self.W = mg.tensor(W, requires_grad=True, name="W", dtype=dtype)
         self.b = mg.tensor(np.zeros(n_out), requires_grad=True, name="b", dtype=dtype)
         self.activation = activation and getattr(activations, activation)
 
-    def forward(self, x):
-        z = affine(x, self.W, self.b)
+    def forward(self, *inputs: Any) -> Any:
+        """Compute."""
+        z = affine(inputs[0], self.W, self.b)
         return self.activation(z) if self.activation else z
 
 
 class Sequential(Module):
-    def __init__(self, *layers):
+    """Thin for now."""
+
+    def __init__(self, *layers: Any) -> None:
         self.layers = list(layers)
 
-    def forward(self, x):
+    def forward(self, *inputs: Any) -> Any:
+        """Compute."""
+        x = inputs[0]
         for layer in self.layers:
             x = layer(x)
         return x

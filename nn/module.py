@@ -21,6 +21,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
 
     def __call__(self, *inputs: Any) -> Any:
+        """Run `forward`, inside a scope of this module's name."""
         with mg.scope(type(self).__name__):
             return self.forward(*inputs)
 

@@ -13,6 +13,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse  # noqa: E402
+import itertools  # noqa: E402
 import time  # noqa: E402
 from statistics import median  # noqa: E402
 
@@ -60,7 +61,7 @@ def build(sizes, dtype):
     model = nn.Sequential(
         *(
             nn.Dense(m, n, "tanh" if i < len(sizes) - 2 else None, seed=i, dtype=dtype)
-            for i, (m, n) in enumerate(zip(sizes, sizes[1:], strict=False))
+            for i, (m, n) in enumerate(itertools.pairwise(sizes))
         )
     )
     arrays = [p.data.copy() for p in model.parameters()]
