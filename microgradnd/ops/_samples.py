@@ -42,6 +42,12 @@ def apart(rng: Rng, *shape: int) -> np.ndarray:
     return ((rng.permutation(n) - n / 2 + 0.3) / 3 + rng.uniform(0, 0.05, n)).reshape(shape)
 
 
+def pairs_apart(rng: Rng) -> Iterator[Sample]:
+    """Samples for a two-argument op that compares: no element of one comes near one of the other."""
+    for left, right in _PAIR_SHAPES:
+        yield sample(apart(rng, *left), apart(rng, *right) + 1 / 6)
+
+
 def calls(*makers: Callable[[Rng], Sample]) -> Callable[[Rng], Iterator[Sample]]:
     """Samples written out one by one."""
     return lambda rng: (make(rng) for make in makers)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Op, sample
 from ..dispatch import implements
-from ._samples import apart, calls, pairs, within
+from ._samples import apart, calls, pairs, pairs_apart, within
 from .slopes import over, scale
 
 __all__ = [
@@ -117,14 +117,14 @@ maximum: Op = Op(
     lambda g, y, a, b: np.where(a > b, g, np.where(a == b, 0.5 * g, 0.0)),
     lambda g, y, a, b: np.where(b > a, g, np.where(a == b, 0.5 * g, 0.0)),
     elementwise=True,
-    samples=pairs(-2, 2),
+    samples=pairs_apart,
 )
 minimum: Op = Op(
     np.minimum,
     lambda g, y, a, b: np.where(a < b, g, np.where(a == b, 0.5 * g, 0.0)),
     lambda g, y, a, b: np.where(b < a, g, np.where(a == b, 0.5 * g, 0.0)),
     elementwise=True,
-    samples=pairs(-2, 2),
+    samples=pairs_apart,
 )
 choose_where: Op = Op(
     np.where,
