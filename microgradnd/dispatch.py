@@ -102,6 +102,36 @@ def no_gradient(called: str) -> TypeError:
     )
 
 
+def refuse(called: str, **options: Any) -> None:
+    """Raise TypeError if one of these options was given (is neither None nor left out): no rule honours it.
+
+    >>> refuse("np.sort", order=None)
+    >>> refuse("np.sort", order="name")
+    Traceback (most recent call last):
+    TypeError: np.sort of a tensor can't honour order=: leave it out
+    """
+    given = [f"{key}=" for key, value in options.items() if value is not None and value is not np._NoValue]
+    if "out=" in given:
+        raise TypeError(f"{called} with out= would lose the gradient: take what it returns, y = {called}(...)")
+    if given:
+        raise TypeError(f"{called} of a tensor can't honour {' and '.join(given)}: leave it out")
+
+
+def refuses(way: str, *numpy_functions: Any) -> None:
+    """Let these NumPy functions raise on tensors, naming the way to go instead."""
+
+    def register(function: Any) -> None:
+        called = f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
+
+        def raising(*args: Any, **kwargs: Any) -> Any:
+            raise TypeError(f"{called} can't work on tensors, it would lose the gradient: {way}")
+
+        FUNCTIONS[function] = raising
+
+    for function in numpy_functions:
+        register(function)
+
+
 def as_tensors(result: Any) -> Any:
     """Float arrays as tensors, in whatever tuple or list they come; anything else as it is."""
     if isinstance(result, tuple | list) and any(isinstance(r, np.ndarray) for r in result):
