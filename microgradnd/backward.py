@@ -9,40 +9,57 @@ recorded; with ``recorded=True`` the same rules run on tensors, and the gradient
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
-from .core import MODE, Node, Op, Scope, constant, describe, explain, mode_switch, unpack
+from .core import MODE, Node, Op, PullbackScope, constant, describe, explain, latest_change, mode_switch, unpack
 
 Pairs = list[tuple[Node, Any]]
+_ndarray = np.ndarray
 
 
-def walk(
-    root: Node, seed: Any, *, recorded: bool = False, within: set[int] | None = None, free: bool = False
-) -> Iterator[tuple[Node, Any]]:
-    """Yield ``(node, cotangent)`` for every node that `root` depends on, youngest first, leaves last.
+def propagate(
+    root: Node,
+    seed: Any,
+    *,
+    recorded: bool = False,
+    within: set[int] | None = None,
+    free: bool = False,
+    visited: Pairs | None = None,
+) -> list[tuple[Node, Any]]:
+    """Carry the cotangent of `root` back to the leaves it depends on; return them with theirs.
 
     Parameters
     ----------
     root, seed
         The result to start at, and its cotangent.
     recorded
-        Run the rules on tensors, so that what is yielded is itself a graph.
+        Run the rules on tensors, so that the cotangents are themselves a graph.
     within
         Serials of the nodes to pass through; None for all.
     free
         Cut each node's links once it is done, so that its arrays can go.
+    visited
+        A list that takes each inner node with its finished cotangent, youngest first.
     """
     waiting: dict[int, list[Any]] = {root.serial: [root, seed, False]}  # node, cotangent so far, is it a sum of ours
     queue = [-root.serial] if root.op is not None else []
+    watch = MODE.get().watch
     while queue:
         node, g, _ = waiting.pop(-heappop(queue))
-        for x, c in pull(node, g, recorded, within):
+        if watch is not None:
+            watch.before_pull(node)
+        if recorded:
+            with PullbackScope(node):
+                pairs = pull(node, g, recorded, within)
+        else:
+            pairs = pull(node, g, recorded, within)
+        for x, c in pairs:
             serial = x.serial
             entry = waiting.get(serial)
             if entry is None:
@@ -54,88 +71,92 @@ def walk(
             else:
                 total = entry[1] + c
                 entry[1:] = (total, False) if recorded else (np.asarray(total), True)
+        if watch is not None:
+            watch.after_pull(node, pairs)
         if free:
             node.inputs = node.values = node.saved = None
-        yield node, g
-    for leaf, g, _ in waiting.values():
-        yield leaf, g
+        if visited is not None:
+            visited.append((node, g))
+    return [(leaf, g) for leaf, g, _ in waiting.values()]
+
+
+def walk(root: Node, seed: Any, **how: Any) -> Iterator[tuple[Node, Any]]:
+    """Yield every node that `root` depends on with its cotangent, youngest first, leaves last.
+
+    The parameters are those of `propagate`.
+    """
+    visited: Pairs = []
+    leaves = propagate(root, seed, visited=visited, **how)
+    yield from visited
+    yield from leaves
 
 
 def pull(node: Node, g: Any, recorded: bool = False, within: set[int] | None = None) -> Pairs:
     """One step of the chain rule: each input of `node` that wants one, with its cotangent."""
+    if node.serial < latest_change[0]:
+        refuse_stale(node)
     op: Any = node.op
-    inputs, options, y = node.inputs, node.options, node.value
-    values: Any = node.values
+    inputs, values, options, y = node.inputs, node.values, node.options, node.value
     if inputs is None:
         raise RuntimeError(
             f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
             "compute the result anew, or keep the graph with retain_graph=True"
         )
-    mode = MODE.get()
-    if mode.watch is not None:
-        mode.watch.before_pull(node)
-    scope = None
     if recorded:
         values, y = inputs, node
-        scope = Scope(op.name, pullback_of=node)
-        scope.__enter__()
+    if op.packed:
+        g, y, options = _unpacked(op, node, g, y, values, recorded)
+    args = (g, y, *values)
     pairs: Pairs = []
-    stale = node.changed > node.serial
-    i = -1
+    rule = x = None
     try:
-        if op.packed:
-            saved = op.saves(*values, **options) if recorded and op.saves else node.saved
-            if op.several:
-                g, y = unpack(g, saved), unpack(y, saved)
-            else:
-                options = {**options, "saved": saved}
-        joint = op.joint(g, y, *values, **options) if op.joint is not None else None
-        for i, x in enumerate(inputs):
-            if isinstance(x, Node):
-                if x.changed > node.serial:
-                    stale = True
-                    break
-                if x.tracked and (within is None or x.serial in within):
-                    c = op.vjps[i](g, y, *values, **options) if joint is None else joint[i]
-                    array = x.value
-                    if type(c) is not np.ndarray:
-                        c = _as_cotangent(c, recorded)
-                    if c.shape != array.shape:
-                        c = _fit(c, array.shape, op)
-                    if c.dtype is not array.dtype:
-                        c = c.astype(array.dtype)
-                    pairs.append((x, c))
+        rules = op.vjps if op.joint is None else _joint_rules(op.joint, args, options)
+        for rule, x in zip(rules, inputs):  # noqa: B905 - speed; an op called with too many inputs fails forward
+            if isinstance(x, Node) and x.tracked and (within is None or x.serial in within):
+                c = rule(*args, **options) if options else rule(*args)
+                array = x.value
+                if c.__class__ is not _ndarray or c.shape != array.shape or c.dtype is not array.dtype:
+                    c = conform(c, x, op, recorded)
+                pairs.append((x, c))
     except Exception as error:
-        raise _locate(error, node, i) from None
-    finally:
-        if scope is not None:
-            scope.__exit__()
-    if stale:
-        refuse_stale(node)
-    if mode.watch is not None:
-        mode.watch.after_pull(node, pairs)
+        raise _locate(error, node, rule, x) from None
     return pairs
 
 
-def _as_cotangent(c: Any, recorded: bool) -> Any:
-    """What a rule gave, as an array or tensor: NumPy turns zero-dimensional arrays into scalars."""
+def _unpacked(op: Op, node: Node, g: Any, y: Any, values: Any, recorded: bool) -> tuple[Any, Any, dict[str, Any]]:
+    """Cotangent, output and options as the rules of an op with several outputs, or saved extras, want them."""
+    saved = op.saves(*values, **node.options) if recorded and op.saves else node.saved
+    if op.several:
+        return unpack(g, saved), unpack(y, saved), node.options
+    return g, y, {**node.options, "saved": saved}
+
+
+def _joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Iterator[Any]:
+    """A joint rule's answers in the form of one rule per argument."""
+    return (lambda *_, c=c, **__: c for c in joint(*args, **options))
+
+
+def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
+    """What a rule gave, with the type, shape and dtype of the argument it belongs to."""
     if c is None or (isinstance(c, Node) and not recorded):
         raise TypeError(f"the rule gave {type(c).__name__}; a rule is plain NumPy and gives an array")
-    return c if isinstance(c, Node) else constant(c) if recorded else np.asarray(c)
+    if not isinstance(c, Node):
+        c = constant(c) if recorded else np.asarray(c)  # NumPy turns zero-dimensional arrays into scalars
+    array = x.value
+    if c.shape != array.shape:
+        if not op.elementwise:
+            raise ValueError(f"the rule gave a cotangent of shape {c.shape} for an argument of shape {array.shape}")
+        c = sum_to(c, array.shape)
+    return c if c.dtype == array.dtype else c.astype(array.dtype)
 
 
-def _fit(c: Any, shape: tuple[int, ...], op: Op) -> Any:
-    if not op.elementwise:
-        raise ValueError(f"the rule gave a cotangent of shape {c.shape} for an argument of shape {shape}")
-    return sum_to(c, shape)
-
-
-def _locate(error: Exception, node: Node, i: int) -> Exception:
+def _locate(error: Exception, node: Node, rule: Any, x: Any) -> Exception:
     """The error of a rule, with the op, argument, shapes and line it belongs to."""
+    name, rules = (node.op.name, node.op.vjps) if node.op else ("", ())
+    at = [i for i, (r, z) in enumerate(zip(rules, node.inputs or (), strict=False)) if r is rule and z is x]
+    which = f" for argument {at[0]}" if at else ""
     shapes = ", ".join(str(np.shape(v)) for v in node.values)
-    which = f" for argument {i}" if i >= 0 else ""
     site = f", recorded at {node.site}" if node.site else ""
-    name = node.op.name if node.op else ""
     return explain(error, f"backward of `{name}`{which} (inputs {shapes}, output {node.value.shape}{site})")
 
 
@@ -170,7 +191,9 @@ def as_seed(root: Node, grad: Any) -> np.ndarray:
                 f"backward starts from one number, but this is {describe(root)}: "
                 "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
             )
-        return np.ones_like(root.value)
+        ones: np.ndarray = np.empty_like(root.value)
+        ones.fill(1)
+        return ones
     seed = np.array(grad.value if isinstance(grad, Node) else grad)
     if seed.shape != root.value.shape:
         raise ValueError(f"grad has shape {seed.shape}, but belongs to {describe(root)}: give one of that shape")
@@ -189,19 +212,14 @@ def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
         )
         raise RuntimeError(f"{describe(root)} requires no gradient: {why}")
     inner: Pairs = []
-    leaves: Pairs = []
-    for node, g in walk(root, as_seed(root, grad), free=not retain_graph):
-        if node.op is None:
-            leaves.append((node, g))
-        elif retain_graph:
-            inner.append((node, g))
+    leaves = propagate(root, as_seed(root, grad), free=not retain_graph, visited=inner if retain_graph else None)
     with _storing:  # all or nothing: no error can come between, and threads that share leaves take turns
         for node, g in inner:
             node.gradient = g
         for leaf, g in leaves:
             if leaf.gradient is not None:
                 leaf.gradient += g
-            elif g.base is None and sys.getrefcount(g) <= _ALONE and g.flags.c_contiguous:
+            elif g.base is None and getrefcount(g) <= _ALONE and g.flags.c_contiguous:
                 leaf.gradient = g  # nobody else holds it: it can be the leaf's own without a copy
             else:
                 leaf.gradient = g.copy(order="C")
@@ -209,7 +227,7 @@ def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
 
 def _count_holders(pairs: Pairs) -> int:
     for _, g in pairs:
-        return sys.getrefcount(g)
+        return getrefcount(g)
     return 0
 
 

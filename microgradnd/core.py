@@ -15,6 +15,7 @@ import functools
 import inspect
 import itertools
 import linecache
+import operator
 import os
 import sys
 import weakref
@@ -28,21 +29,24 @@ import numpy as np
 # "youngest first" is a topological order; and an input that was changed after its consumer
 # was recorded shows by comparing two numbers, which costs recording nothing.
 clock = itertools.count(1)
+latest_change = [0]  # when any data changed last: mostly before a node was recorded, and no more need be asked
 
 _OPERANDS = frozenset({np.ndarray, float, int, bool, type(None), np.float64, np.float32, np.float16})
 _new = object.__new__
+_ndarray = np.ndarray
+_value, _tracked = operator.attrgetter("value"), operator.attrgetter("tracked")
 P = ParamSpec("P")
 R = TypeVar("R")
 Origin = tuple[Any, int] | None
 
 
 class Mode:
-    """What recording is like just now, in this thread or task."""
+    """Whether to record just now, in this thread or task, and who watches."""
 
-    __slots__ = ("record", "scope", "watch")
+    __slots__ = ("record", "watch")
 
-    def __init__(self, record: bool = True, scope: Scope | None = None, watch: Any = None) -> None:
-        self.record, self.scope, self.watch = record, scope, watch
+    def __init__(self, record: bool = True, watch: Any = None) -> None:
+        self.record, self.watch = record, watch
 
 
 MODE: ContextVar[Mode] = ContextVar("microgradnd_mode", default=Mode())  # noqa: B039 - never mutated
@@ -63,8 +67,7 @@ class mode_switch:
     def __enter__(self) -> Any:
         now = MODE.get()
         self._before.append(now)
-        fields = {"record": now.record, "scope": now.scope, "watch": now.watch}
-        MODE.set(Mode(**(fields | self.changes)))
+        MODE.set(Mode(**{"record": now.record, "watch": now.watch} | self.changes))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -95,35 +98,39 @@ class mode_switch:
         return call
 
 
-class Scope(Mode):
+class Scope:
     """A named region of the recorded graph: ``with mg.scope("encoder"): ...``.
 
     Parameters
     ----------
     name
         What the drawing writes on the box around what is recorded inside.
+    opaque
+        Report what is recorded inside at the line that opened the scope, as a library of layers does
+        whose own lines mean nothing to its user.
     """
 
-    __slots__ = ("_before", "_code", "_site", "name", "parent", "pullback_of")
-    _before: Mode
-    _code: Any
+    __slots__ = ("_code", "_origin", "name", "opaque", "parent")
+    pullback_of: int | None = None
     parent: Scope | None
 
-    def __init__(self, name: str, pullback_of: Node | None = None) -> None:
-        self.name = name
-        # In a recorded backward pass: the node pulled back, whose line is also the line of what is recorded.
-        self.pullback_of = None if pullback_of is None else pullback_of.serial
-        self._site: Origin = None if pullback_of is None else pullback_of.origin
+    def __init__(self, name: str, opaque: bool = False) -> None:
+        self.name, self.opaque = name, opaque
 
     def __enter__(self) -> Scope:
-        now = self._before = MODE.get()
-        self.record, self.watch, self.parent, self.scope = now.record, now.watch, now.scope, self
-        self._code = sys._getframe(1).f_code  # who opened it
-        MODE.set(self)
+        parent = self.parent = SCOPE.get()
+        if parent is not None and parent.opaque:
+            self._origin: Origin = parent._origin
+            self._code = None
+        else:
+            frame = sys._getframe(1)
+            self._code = frame.f_code  # who opened it: a search for the user's line need not go further
+            self._origin = find_origin(frame, parent)
+        SCOPE.set(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        MODE.set(self._before)
+        SCOPE.set(self.parent)
 
     @property
     def path(self) -> str:
@@ -131,6 +138,27 @@ class Scope(Mode):
         return f"{self.parent.path}.{self.name}" if self.parent else self.name
 
 
+class PullbackScope(Scope):
+    """What a recorded backward pass records while it pulls back through one node, at that node's line."""
+
+    __slots__ = ("_pullback_of",)
+
+    def __init__(self, node: Node) -> None:
+        self.name, self.opaque, self._pullback_of = node.op.name if node.op else "", True, node.serial
+        self._origin, self._code = node.origin, None
+
+    def __enter__(self) -> Scope:
+        self.parent = SCOPE.get()
+        SCOPE.set(self)
+        return self
+
+    @property
+    def pullback_of(self) -> int:  # type: ignore[override]
+        """The serial of the node that is pulled back through."""
+        return self._pullback_of
+
+
+SCOPE: ContextVar[Scope | None] = ContextVar("microgradnd_scope", default=None)
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _inside: dict[str, bool] = {}  # file name -> does it belong to this package?
 
@@ -138,9 +166,10 @@ _inside: dict[str, bool] = {}  # file name -> does it belong to this package?
 def find_origin(frame: Any, scope: Scope | None) -> Origin:
     """The nearest line outside this package, as a code object and an offset into it.
 
-    A frame is never kept, it would keep its caller's variables alive; and where the search comes upon
-    whoever opened the current scope, the rest of the way is known from the last time.
+    A frame is never kept: it would keep its caller's variables alive. Where the search comes upon
+    whoever opened the current scope, the rest of the way is known from then.
     """
+    opener = None if scope is None else scope._code
     while frame is not None:
         code = frame.f_code
         inside = _inside.get(code.co_filename)
@@ -148,11 +177,9 @@ def find_origin(frame: Any, scope: Scope | None) -> Origin:
             inside = _inside[code.co_filename] = code.co_filename.startswith(_PACKAGE)
         if not inside:
             return code, frame.f_lasti
+        if code is opener and scope is not None:
+            return scope._origin
         frame = frame.f_back
-        if scope is not None and code is scope._code:
-            if scope._site is None:
-                scope._site = find_origin(frame, scope.parent)
-            return scope._site
     return None
 
 
@@ -216,7 +243,7 @@ class Node:
 
     def touch(self) -> None:
         """Say that the array was changed in place: graphs that used it can't run backward any more."""
-        self.changed = next(clock)
+        latest_change[0] = self.changed = next(clock)
 
     @property
     def grad(self) -> np.ndarray | None:
@@ -390,45 +417,76 @@ class Op:
 
         Arrays in, an array out; a tensor among them, a tensor out.
         """
-        values = list(inputs)
+        try:
+            values = list(map(_value, inputs))
+            tracked = True in map(_tracked, inputs)
+            boxed = True
+        except AttributeError:  # an array or number is among them
+            values, tracked, boxed = self.unbox(inputs)
+        if tracked and (options or self.blocked):
+            self.refuse_lost_gradients(inputs, options)
+        try:
+            y = self.forward(*values, **options)
+        except Exception as error:
+            raise explain(error, f"`{self.name}` of {', '.join(map(_brief, values))}") from None
+        saved: Any = None
+        if self.packed:
+            y, saved = self.pack(y)
+        if not tracked:
+            node = constant(y) if boxed else y
+        else:
+            mode = MODE.get()
+            if mode.record:
+                node = _new(result_type)
+                node.value = y if y.__class__ is _ndarray else np.asarray(y)
+                node.op, node.inputs, node.values, node.options, node.saved = self, inputs, values, options, saved
+                node.tracked, node.changed, node.gradient, node.name = True, 0, None, None
+                node.serial = next(clock)
+                scope = node.scope = SCOPE.get()
+                node.origin = (
+                    scope._origin if scope is not None and scope.opaque else find_origin(sys._getframe(1), scope)
+                )
+                if mode.watch is not None:
+                    mode.watch.recorded(node)
+            else:
+                node = constant(y)
+                node.inputs = ("no_grad",)
+        return unpack(node, saved) if self.several else node
+
+    def unbox(self, inputs: tuple[Any, ...]) -> tuple[list[Any], bool, bool]:
+        """The arrays and numbers behind mixed inputs; is one tracked, is one a tensor at all."""
+        values: list[Any] = []
         boxed = tracked = False
-        for i, x in enumerate(inputs):
+        for x in inputs:
             if isinstance(x, Node):
                 boxed = True
                 if x.tracked:
                     tracked = True
-                values[i] = x.value
-            elif type(x) not in _OPERANDS:
-                values[i] = as_operand(x, self)
-        if tracked and (options or self.blocked):
-            self.refuse_lost_gradients(inputs, options)
-        try:
-            saved: Any = None
-            if self.packed:
-                y, saved = self.compute(values, options)
+                values.append(x.value)
+            elif x.__class__ in _OPERANDS:
+                values.append(x)
             else:
-                y = self.forward(*values, **options)
-        except Exception as error:
-            raise explain(error, f"`{self.name}` of {', '.join(map(_brief, values))}") from None
-        if not boxed:
-            return unpack(y, saved) if self.several else y
-        node = record(self, inputs, values, options, y, saved, tracked)
-        return unpack(node, saved) if self.several else node
+                values.append(as_operand(x, self))
+        return values, tracked, boxed
 
-    def compute(self, values: Iterable[Any], options: dict[str, Any]) -> tuple[Any, Any]:
-        """The output as one array, and what is saved for the backward pass."""
-        y = self.forward(*values, **options)
+    def pack(self, y: Any) -> tuple[Any, Any]:
+        """What `forward` returned, as the output in one array and what is saved for the backward pass."""
         if self.several:
             parts = [np.asarray(part) for part in y]
             return np.concatenate([part.ravel() for part in parts]), [part.shape for part in parts]
-        return y if self.saves is not None else (y, None)
+        output, saved = y
+        return output, saved
+
+    def compute(self, values: Iterable[Any], options: dict[str, Any]) -> Any:
+        """The output as one array, from plain arrays and numbers; nothing is recorded."""
+        y = self.forward(*values, **options)
+        return np.asarray(self.pack(y)[0] if self.packed else y)
 
     def refuse_lost_gradients(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Raise TypeError where a gradient is wanted and there is no rule."""
-        wanted = {f"{key}=": x for key, x in options.items()} | {
-            f"argument {i}": inputs[i] for i in self.blocked if i < len(inputs)
-        }
-        lost = [where for where, x in wanted.items() if isinstance(x, Node) and x.tracked]
+        lost = [f"argument {i}" for i in self.blocked if i < len(inputs) and getattr(inputs[i], "tracked", False)]
+        if options:
+            lost += [f"{key}=" for key, x in options.items() if getattr(x, "tracked", False)]
         if lost:
             raise TypeError(
                 f"`{self.name}` has no gradient for {' and '.join(lost)}, which requires one: "
@@ -437,29 +495,6 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.formula or self.name}>"
-
-
-def record(
-    op: Op, inputs: tuple[Any, ...], values: list[Any], options: dict[str, Any], y: Any, saved: Any, tracked: bool
-) -> Node:
-    """The node of an op's result, linked to its inputs when a gradient is wanted."""
-    mode = MODE.get()
-    if not (tracked and mode.record):
-        node = constant(y)
-        node.inputs = ("no_grad",) if tracked else ()
-        return node
-    node = _new(result_type)
-    node.value = y if type(y) is np.ndarray else np.asarray(y)
-    node.gradient = node.name = None
-    node.changed = 0
-    node.tracked = True
-    node.serial = next(clock)
-    node.op, node.inputs, node.values, node.options, node.saved = op, inputs, values, options, saved
-    scope = node.scope = mode.scope
-    node.origin = find_origin(sys._getframe(2), scope)
-    if mode.watch is not None:
-        mode.watch.recorded(node)
-    return node
 
 
 def constant(value: Any, name: str | None = None) -> Node:

@@ -22,7 +22,7 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Run `forward`, inside a scope of this module's name."""
-        with mg.scope(type(self).__name__):
+        with mg.scope(type(self).__name__, True):
             return self.forward(*inputs)
 
     def named_parameters(self) -> Iterator[tuple[str, mg.Tensor]]:
