@@ -131,7 +131,7 @@ def check_element(
 
 def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Random numbers of either sign, none near zero and no two alike: ones would hide what sums to zero."""
-    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
 
 
 def derivative(problem: Problem, rng: np.random.Generator) -> Problem:

@@ -75,7 +75,7 @@ def measure(along: Along, at: np.ndarray, h: float, eps: float) -> Rung:
 
 def _one_sided(slopes: list[np.ndarray]) -> np.ndarray:
     near, middle, far = slopes
-    return (4 * (2 * near - middle) - (2 * middle - far)) / 3
+    return np.asarray((4 * (2 * near - middle) - (2 * middle - far)) / 3)
 
 
 def _like(y: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -116,12 +116,12 @@ def _decide(
         return Verdict(RIGHT, value, error)
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
     pair = sorted(sided, key=lambda r: -r.step)[-2:]
-    kink = _at_a_kink(*pair, w, analytic, scale, tolerance) if len(pair) == 2 else None
+    kink = _at_a_kink(pair[0], pair[1], w, analytic, scale, tolerance) if len(pair) == 2 else None
     if kink is not None:
         return kink
     if resolved:
         return Verdict(WRONG, value, error)
-    jumps = len(pair) == 2 and _jumps(*pair)
+    jumps = len(pair) == 2 and _jumps(pair[0], pair[1])
     why = (
         "f jumps here, or its slope is unbounded" if jumps else "too much rounding noise, or too steep, for differences"
     )
@@ -160,7 +160,7 @@ def _at_an_edge(rungs: list[Rung], w: np.ndarray, analytic: float, scale: float,
     sided = [(r, side) for r in rungs for side in (r.left, r.right) if np.isfinite(side).all()]
     if len(sided) < 2:
         return unknown
-    (far, a), (near, b) = sorted(sided, key=lambda pair: -pair[0].step)[-2:]
+    (_, a), (near, b) = sorted(sided, key=lambda pair: -pair[0].step)[-2:]
     value, error = float(w @ b), float(np.abs(w) @ (np.abs(a - b) + near.noise))
     if 10 * error > 1e-3 * max(abs(value), scale):
         return unknown
