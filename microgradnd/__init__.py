@@ -2,14 +2,14 @@
 
 from .backward import gradients as gradients
 from .checking.report import GradcheckError as GradcheckError
+from .context import Scope
+from .context import no_grad as no_grad
 from .core import OPS as OPS
 from .core import Op as Op
 from .core import Sample as Sample
-from .core import Scope
 from .core import sample as sample
 from .dispatch import implements as implements
 from .gradcheck import gradcheck as gradcheck
-from .no_grad import no_grad as no_grad
 from .ops import *
 from .tensor import Tensor as Tensor
 from .tensor import astensor as astensor

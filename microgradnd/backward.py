@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .core import MODE, Node, Op, PullbackScope, constant, describe, explain, latest_change, mode_switch, unpack
+from .context import MODE, PullbackScope, mode_switch
+from .core import Node, Op, constant, describe, explain, latest_change, unpack
 
 Pairs = list[tuple[Node, Any]]
 _ndarray = np.ndarray
@@ -55,7 +56,7 @@ def propagate(
         if watch is not None:
             watch.before_pull(node)
         if recorded:
-            with PullbackScope(node):
+            with PullbackScope(node.op.name, node.serial, node.origin):
                 pairs = pull(node, g, recorded, within)
         else:
             pairs = pull(node, g, recorded, within)

@@ -11,8 +11,6 @@ node its operators, and `backward` walks what is recorded here.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import linecache
 import operator
@@ -20,10 +18,11 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .context import MODE, SCOPE, Origin, Scope, find_origin
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
 # "youngest first" is a topological order; and an input that was changed after its consumer
@@ -35,152 +34,6 @@ _OPERANDS = frozenset({np.ndarray, float, int, bool, type(None), np.float64, np.
 _new = object.__new__
 _ndarray = np.ndarray
 _value, _tracked = operator.attrgetter("value"), operator.attrgetter("tracked")
-P = ParamSpec("P")
-R = TypeVar("R")
-Origin = tuple[Any, int] | None
-
-
-class Mode:
-    """Whether to record just now, in this thread or task, and who watches."""
-
-    __slots__ = ("record", "watch")
-
-    def __init__(self, record: bool = True, watch: Any = None) -> None:
-        self.record, self.watch = record, watch
-
-
-MODE: ContextVar[Mode] = ContextVar("microgradnd_mode", default=Mode())  # noqa: B039 - never mutated
-
-
-class mode_switch:
-    """A context manager and decorator that changes the mode, and always restores it.
-
-    >>> with mode_switch(record=False):
-    ...     MODE.get().record
-    False
-    """
-
-    def __init__(self, **changes: Any) -> None:
-        self.changes = changes
-        self._before: list[Mode] = []
-
-    def __enter__(self) -> Any:
-        now = MODE.get()
-        self._before.append(now)
-        MODE.set(Mode(**{"record": now.record, "watch": now.watch} | self.changes))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        MODE.set(self._before.pop())
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function or generator, to run in this mode."""
-        if inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def resume(*args: P.args, **kwargs: P.kwargs) -> Any:
-                generator, sent = function(*args, **kwargs), None
-                while True:  # the mode holds while the generator runs, not while its caller does
-                    with mode_switch(**self.changes):
-                        try:
-                            value = generator.send(sent)
-                        except StopIteration as stop:
-                            return stop.value
-                    sent = yield value
-
-            return resume
-
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            with mode_switch(**self.changes):
-                return function(*args, **kwargs)
-
-        return call
-
-
-class Scope:
-    """A named region of the recorded graph: ``with mg.scope("encoder"): ...``.
-
-    Parameters
-    ----------
-    name
-        What the drawing writes on the box around what is recorded inside.
-    opaque
-        Report what is recorded inside at the line that opened the scope, as a library of layers does
-        whose own lines mean nothing to its user.
-    """
-
-    __slots__ = ("_code", "_origin", "name", "opaque", "parent")
-    pullback_of: int | None = None
-    parent: Scope | None
-
-    def __init__(self, name: str, opaque: bool = False) -> None:
-        self.name, self.opaque = name, opaque
-
-    def __enter__(self) -> Scope:
-        parent = self.parent = SCOPE.get()
-        if parent is not None and parent.opaque:
-            self._origin: Origin = parent._origin
-            self._code = None
-        else:
-            frame = sys._getframe(1)
-            self._code = frame.f_code  # who opened it: a search for the user's line need not go further
-            self._origin = find_origin(frame, parent)
-        SCOPE.set(self)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        SCOPE.set(self.parent)
-
-    @property
-    def path(self) -> str:
-        """The names from the outermost scope to this one, joined by dots."""
-        return f"{self.parent.path}.{self.name}" if self.parent else self.name
-
-
-class PullbackScope(Scope):
-    """What a recorded backward pass records while it pulls back through one node, at that node's line."""
-
-    __slots__ = ("_pullback_of",)
-
-    def __init__(self, node: Node) -> None:
-        self.name, self.opaque, self._pullback_of = node.op.name if node.op else "", True, node.serial
-        self._origin, self._code = node.origin, None
-
-    def __enter__(self) -> Scope:
-        self.parent = SCOPE.get()
-        SCOPE.set(self)
-        return self
-
-    @property
-    def pullback_of(self) -> int:  # type: ignore[override]
-        """The serial of the node that is pulled back through."""
-        return self._pullback_of
-
-
-SCOPE: ContextVar[Scope | None] = ContextVar("microgradnd_scope", default=None)
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_inside: dict[str, bool] = {}  # file name -> does it belong to this package?
-
-
-def find_origin(frame: Any, scope: Scope | None) -> Origin:
-    """The nearest line outside this package, as a code object and an offset into it.
-
-    A frame is never kept: it would keep its caller's variables alive. Where the search comes upon
-    whoever opened the current scope, the rest of the way is known from then.
-    """
-    opener = None if scope is None else scope._code
-    while frame is not None:
-        code = frame.f_code
-        inside = _inside.get(code.co_filename)
-        if inside is None:
-            inside = _inside[code.co_filename] = code.co_filename.startswith(_PACKAGE)
-        if not inside:
-            return code, frame.f_lasti
-        if code is opener and scope is not None:
-            return scope._origin
-        frame = frame.f_back
-    return None
 
 
 class Node:

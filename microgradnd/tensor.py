@@ -13,7 +13,8 @@ import numpy as np
 
 from . import core, dispatch
 from .backward import run_backward
-from .core import MODE, Node, check_differentiable, constant, describe
+from .context import MODE
+from .core import Node, check_differentiable, constant, describe
 from .ops import arithmetic, indexing, linalg, reductions
 from .ops import shape as shaping
 

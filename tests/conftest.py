@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from microgradnd.core import MODE
+from microgradnd.context import MODE
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backward import gradients
-from ..core import Node, mode_switch
+from ..context import mode_switch
+from ..core import Node
 from ..tensor import tensor
 
 
