@@ -28,7 +28,19 @@ OPTIONAL = {
 }
 
 # Left may not import right.
-LAYERS = ["context", "core", "backward", "dispatch", "ops", "tensor", "transforms", "checking", "gradcheck", "draw", "nn"]
+LAYERS = [
+    "context",
+    "core",
+    "backward",
+    "dispatch",
+    "ops",
+    "tensor",
+    "transforms",
+    "checking",
+    "gradcheck",
+    "draw",
+    "nn",
+]
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
