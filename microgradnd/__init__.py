@@ -2,6 +2,7 @@
 
 from .backward import gradients as gradients
 from .checking.report import GradcheckError as GradcheckError
+from .checkpoint import checkpoint as checkpoint
 from .context import Scope
 from .context import no_grad as no_grad
 from .core import OPS as OPS
@@ -14,6 +15,13 @@ from .ops import *
 from .tensor import Tensor as Tensor
 from .tensor import astensor as astensor
 from .tensor import tensor as tensor
+from .transforms import grad as grad
+from .transforms import hessian as hessian
+from .transforms import hvp as hvp
+from .transforms import jacobian as jacobian
+from .transforms import jvp as jvp
+from .transforms import value_and_grad as value_and_grad
+from .transforms import vjp as vjp
 
 # Called like functions, so named like functions: mg.op(...), with mg.scope(...).
 op = Op

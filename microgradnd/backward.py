@@ -10,10 +10,10 @@ recorded; with ``recorded=True`` the same rules run on tensors, and the gradient
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from sys import getrefcount
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -32,6 +32,7 @@ def propagate(
     within: set[int] | None = None,
     free: bool = False,
     visited: Pairs | None = None,
+    since: int = 0,
 ) -> list[tuple[Node, Any]]:
     """Carry the cotangent of `root` back to the leaves it depends on; return them with theirs.
 
@@ -47,9 +48,11 @@ def propagate(
         Cut each node's links once it is done, so that its arrays can go.
     visited
         A list that takes each inner node with its finished cotangent, youngest first.
+    since
+        Nodes up to this serial count as leaves.
     """
     waiting: dict[int, list[Any]] = {root.serial: [root, seed, False]}  # node, cotangent so far, is it a sum of ours
-    queue = [-root.serial] if root.op is not None else []
+    queue = [-root.serial] if root.op is not None and root.serial > since else []
     watch = MODE.get().watch
     while queue:
         node, g, _ = waiting.pop(-heappop(queue))
@@ -65,7 +68,7 @@ def propagate(
             entry = waiting.get(serial)
             if entry is None:
                 waiting[serial] = [x, c, False]
-                if x.op is not None:
+                if x.op is not None and serial > since:
                     heappush(queue, -serial)
             elif entry[2]:
                 np.add(entry[1], c, out=entry[1])
@@ -99,10 +102,7 @@ def pull(node: Node, g: Any, recorded: bool = False, within: set[int] | None = N
     op: Any = node.op
     inputs, values, options, y = node.inputs, node.values, node.options, node.value
     if inputs is None:
-        raise RuntimeError(
-            f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
-            "compute the result anew, or keep the graph with retain_graph=True"
-        )
+        refuse_freed(node)
     if recorded:
         values, y = inputs, node
     if op.packed:
@@ -167,6 +167,14 @@ def sum_to(c: Any, shape: tuple[int, ...]) -> Any:
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 != c.shape[i + extra])
     total = c.sum(axis=axes, keepdims=True) if axes else c
     return total.reshape(shape)
+
+
+def refuse_freed(node: Node) -> NoReturn:
+    """Raise RuntimeError: this node's links are gone."""
+    raise RuntimeError(
+        f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
+        "compute the result anew, or keep the graph with retain_graph=True"
+    )
 
 
 def refuse_stale(node: Node) -> None:
@@ -236,21 +244,37 @@ _storing = threading.Lock()
 _ALONE = _count_holders([(Node(), np.empty(1))])  # what an array held only by such a list counts to here
 
 
-def lead_to(root: Node, targets: Sequence[Node]) -> set[int]:
-    """Serials of the nodes on a path from `root` to one of `targets`."""
-    oldest = min((t.serial for t in targets), default=root.serial)
+def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple[set[int], list[Node]]:
+    """Which way leads from results to targets, and what else those results depend on.
+
+    Parameters
+    ----------
+    since
+        Nodes up to this serial are not looked behind.
+
+    Returns
+    -------
+    set of int
+        Serials of the nodes on a path from a root to a target.
+    list of Node
+        The tensors up to `since`, none of the targets, that the roots were computed from.
+    """
     leading = {t.serial for t in targets}
-    seen = {root.serial: root}
-    stack = [root]
+    seen: dict[int, Node] = {}
+    outside: dict[int, Node] = {}
+    stack: list[tuple[Any, ...]] = [tuple(roots)]
     while stack:
-        for x in stack.pop().inputs or ():
-            if isinstance(x, Node) and x.tracked and x.serial >= oldest and x.serial not in seen:
-                seen[x.serial] = x
-                stack.append(x)
+        for x in stack.pop():
+            if isinstance(x, Node) and x.tracked and x.serial not in seen:
+                if x.serial > since:
+                    seen[x.serial] = x
+                    stack.append(refuse_freed(x) if x.inputs is None else x.inputs)
+                elif x.serial not in leading:
+                    outside[x.serial] = x
     for serial in sorted(seen):
         if any(isinstance(x, Node) and x.serial in leading for x in seen[serial].inputs or ()):
             leading.add(serial)
-    return leading
+    return leading, list(outside.values())
 
 
 def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
@@ -293,7 +317,7 @@ def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bo
     found: dict[int, Any] = {}
     if y.tracked:
         wanted = {x.serial for x in xs}
-        leading = lead_to(y, xs)
+        leading, _ = lead_to([y], xs, min(wanted, default=y.serial) - 1)
         with mode_switch(record=True):
             start = (seed if isinstance(seed, Node) else constant(seed)) if create_graph else seed
             for node, g in walk(y, start, recorded=create_graph, within=leading) if y.serial in leading else ():
