@@ -10,7 +10,8 @@ import numpy as np
 
 from . import tree
 from .backward import lead_to
-from .core import MODE, Node, Op, clock, constant, mode_switch, sample
+from .context import MODE, mode_switch
+from .core import Node, Op, clock, constant, sample
 from .transforms import give_alias, new_leaf, pull_back
 
 Function = Callable[..., Any]

@@ -20,7 +20,8 @@ import numpy as np
 
 from . import tree
 from .backward import lead_to, propagate
-from .core import MODE, Node, Op, clock, constant, describe, explain, mode_switch, sample
+from .context import MODE, mode_switch
+from .core import Node, Op, clock, constant, describe, explain, sample
 from .ops._samples import calls, within
 from .tensor import as_real_array
 
