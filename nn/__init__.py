@@ -1,5 +1,27 @@
 """Networks on the engine's public interface."""
 
-from .layers import *
-from .losses import *
-from .optim import *
+from . import init as init
+from .activations import log_softmax as log_softmax
+from .activations import relu as relu
+from .activations import sigmoid as sigmoid
+from .activations import softmax as softmax
+from .activations import tanh as tanh
+from .layers import MLP as MLP
+from .layers import Dense as Dense
+from .layers import Sequential as Sequential
+from .losses import binary_cross_entropy as binary_cross_entropy
+from .losses import cross_entropy as cross_entropy
+from .losses import hinge_loss as hinge_loss
+from .losses import huber_loss as huber_loss
+from .losses import kl_divergence as kl_divergence
+from .losses import mae_loss as mae_loss
+from .losses import mse_loss as mse_loss
+from .losses import nll_loss as nll_loss
+from .module import Module as Module
+from .optim import SGD as SGD
+from .optim import Adam as Adam
+from .optim import AdamW as AdamW
+from .optim import Optimizer as Optimizer
+from .optim import RMSprop as RMSprop
+from .optim import clip_grad_norm as clip_grad_norm
+from .optim import clip_grad_value as clip_grad_value

@@ -1,40 +1,428 @@
-"""Losses."""
+"""Losses: one number that says how far predictions are from targets.
+
+Those of classification take logits, not probabilities, and are one op each: so they are exact and finite, in
+value and gradient, for any finite logit. Targets are checked, and take the predictions' dtype: float32 stays
+float32.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 import microgradnd as mg
 
+from .activations import log_softmax, sigmoid, softmax
 
-def _cross_entropy(z: Any, target: Any) -> Any:
+__all__ = [
+    "binary_cross_entropy",
+    "cross_entropy",
+    "hinge_loss",
+    "huber_loss",
+    "kl_divergence",
+    "mae_loss",
+    "mse_loss",
+    "nll_loss",
+]
+
+Reduction = Literal["mean", "sum", "none"]
+_INT64 = np.dtype(np.int64)
+_largest = np.maximum.reduce
+
+
+def _reduce(terms: Any, reduction: Reduction) -> Any:
+    if reduction == "mean":
+        return np.mean(terms)
+    if reduction == "sum":
+        return np.sum(terms)
+    if reduction == "none":
+        return terms
+    raise ValueError(f"reduction={reduction!r}: expected 'mean', 'sum' or 'none'")
+
+
+# -- targets ---------------------------------------------------------------------------------------
+def _labels(target: Any, scores: Any) -> np.ndarray:
+    """Class indices as int64, or an error that says which one is wrong."""
+    labels = target.data if isinstance(target, mg.Tensor) else np.asarray(target)
+    rows, classes = np.shape(scores)[:-1], np.shape(scores)[-1]
+    if labels.dtype.kind not in "iuf":
+        raise TypeError(
+            f"class labels have dtype {labels.dtype}, expected integers 0..{classes - 1}: encode them, "
+            "as np.unique(y, return_inverse=True)[1] does"
+        )
+    if labels.shape != rows:
+        way = ": use target.ravel()" if labels.shape == (*rows, 1) else ""
+        raise ValueError(
+            f"target of shape {labels.shape} doesn't fit logits of shape {np.shape(scores)}: expected class indices "
+            f"of shape {rows}, or one row of probabilities per row of logits{way}"
+        )
+    bad = ~((labels >= 0) & (labels < classes) & (labels == np.trunc(labels)))
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        row = int(at[0]) if len(at) == 1 else tuple(map(int, at))
+        label = labels[at].item()
+        whole = "" if label != label or label == int(label) else "; a class index is a whole number"
+        raise ValueError(
+            f"label {label} at row {row}, but logits have {classes} columns: labels go 0..{classes - 1}{whole}"
+        )
+    return labels.astype(np.int64)
+
+
+def _probabilities(target: Any, scores: Any) -> Any:
+    """Rows of probabilities in the scores' dtype; a tensor stays one."""
+    p = target.data if isinstance(target, mg.Tensor) else np.asarray(target)
+    totals = p.sum(axis=-1)
+    bad = ~((np.abs(totals - 1) <= 1e-3) & (p >= 0).all(axis=-1))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"row {row} of target is no distribution: it sums to {totals.flat[row]:.6g} and has a least element of "
+            f"{p.reshape(-1, p.shape[-1])[row].min():.6g}; probabilities are >= 0 and sum to 1 "
+            "(give class indices if the rows are not meant as probabilities)"
+        )
+    return target if isinstance(target, mg.Tensor) else p.astype(scores.dtype)
+
+
+def _like(target: Any, prediction: Any) -> Any:
+    """A target of exactly the prediction's shape, in its dtype."""
+    if np.shape(target) != prediction.shape:
+        way = ""
+        if np.size(target) == prediction.size:
+            way = ": use target.reshape(-1, 1)" if prediction.ndim == 2 else f": use target.reshape{prediction.shape}"
+        raise ValueError(
+            f"prediction has shape {prediction.shape} and target {np.shape(target)}; they must be equal, "
+            f"broadcasting would pair every prediction with every target{way}"
+        )
+    return target if isinstance(target, mg.Tensor) else np.asarray(target).astype(prediction.dtype)
+
+
+# -- softmax cross-entropy -----------------------------------------------------------------------
+def _mean_cross_entropy(z: Any, labels: Any) -> Any:
+    """The loss, and its gradient with respect to the logits, from the one array of exponentials."""
     n, k = z.shape
-    e = z - z.max(axis=-1, keepdims=True)
-    flat = target + np.arange(0, n * k, k)
-    picked = e.take(flat)
-    np.exp(e, out=e)
+    e = z - z.max(axis=1, keepdims=True)
+    own = np.arange(0, n * k, k)
+    own += labels
+    flat = e.reshape(-1)
+    picked = flat[own]
+    np.exp(e, e)
     total = e @ np.ones(k, e.dtype)
     loss = (np.log(total) - picked).sum() / n
     total *= n
     e /= total[:, None]
-    e.reshape(-1)[flat] -= 1 / n
+    flat[own] -= 1 / n
     return loss, e
 
 
-def _saves(z: Any, target: Any) -> Any:
-    e = np.exp(z - np.max(z, axis=-1, keepdims=True))
-    return (e / np.sum(e, axis=-1, keepdims=True) - np.eye(z.shape[-1])[target]) / len(z)
+def _mean_cross_entropy_slope(z: Any, labels: Any) -> Any:
+    hit = labels[:, None] == np.arange(z.shape[1])
+    return (softmax(z) - hit) / len(z)
 
 
-softmax_cross_entropy = mg.op(
-    _cross_entropy, lambda g, y, z, target, saved: g * saved, None, name="cross_entropy", saves=_saves
+mean_cross_entropy = mg.op(
+    _mean_cross_entropy,
+    lambda g, y, z, labels, saved: g * saved,
+    None,
+    name="cross_entropy",
+    formula="cross-entropy(softmax({0}), {1})",
+    saves=_mean_cross_entropy_slope,
+    samples=lambda rng: [mg.sample(rng.normal(size=(n, 3)), rng.integers(0, 3, n)) for n in (4, 1)],
+    reference=lambda z, labels: -np.mean(np.log(softmax(z))[np.arange(len(z)), labels]),
 )
 
 
-def cross_entropy(logits: Any, target: Any) -> Any:
-    """Mean softmax cross-entropy."""
-    if np.maximum.reduce(target.view(np.uint64)) >= logits.shape[-1]:
-        raise ValueError("label")
-    return softmax_cross_entropy(logits, target)
+def _cross_entropy_terms(z: Any, t: Any) -> Any:
+    """Sums over the last axis of ``-t log softmax(z)``; a class of weight 0 may have a logit of -inf."""
+    return np.sum(t * np.where(t == 0, 0.0, -log_softmax(z)), axis=-1)
+
+
+cross_entropy_terms = mg.op(
+    _cross_entropy_terms,
+    lambda g, y, z, t: g[..., None] * (softmax(z) * np.sum(t, axis=-1, keepdims=True) - t),
+    lambda g, y, z, t: g[..., None] * -log_softmax(z),
+    name="cross_entropy_terms",
+    formula="-sum({1} * log softmax({0}))",
+    samples=lambda rng: [
+        mg.sample(rng.normal(size=shape), rng.uniform(0.1, 1, shape)) for shape in [(4, 3), (2, 2, 3), (3,)]
+    ],
+    reference=lambda z, t: -np.sum(t * np.log(softmax(z)), axis=-1),
+)
+
+
+def cross_entropy(
+    logits: Any, target: Any, *, weight: Any = None, label_smoothing: float = 0.0, reduction: Reduction = "mean"
+) -> Any:
+    """Softmax cross-entropy ``-log softmax(logits)[target]``, averaged over rows.
+
+    Parameters
+    ----------
+    logits
+        Scores of shape ``(..., classes)``, before any softmax.
+    target
+        Class indices of shape ``(...)``, or probabilities (or one-hot rows) of the logits' shape.
+    weight
+        One factor per class, of shape ``(classes,)``. With class indices, the mean is the weighted one.
+    label_smoothing
+        Share of each target's probability that is spread evenly over all classes, in [0, 1]
+        (Szegedy et al., CVPR 2016, doi:10.1109/CVPR.2016.308).
+    reduction
+        ``"mean"`` or ``"sum"`` over rows, or ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If shapes don't fit, a label is out of range, or a row of probabilities doesn't sum to 1.
+    TypeError
+        If labels are booleans or strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> logits = np.array([[0.0, 1e4], [0.0, 0.0]])
+    >>> round(float(nn.cross_entropy(logits, np.array([1, 0]))), 4)
+    0.3466
+    """
+    if type(target) is np.ndarray and target.dtype is _INT64 and weight is None and reduction == "mean":
+        shape = logits.shape
+        # As unsigned numbers, negative labels are huge: one comparison finds them too.
+        if (
+            len(shape) == 2
+            and target.shape == shape[:1] != (0,)
+            and not label_smoothing
+            and _largest(target.view(np.uint64)) < shape[1]
+        ):
+            return mean_cross_entropy(logits, target)
+    return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)
+
+
+def _weighted_cross_entropy(logits: Any, target: Any, weight: Any, label_smoothing: float, reduction: Reduction) -> Any:
+    logits = _as_scores(logits)
+    classes = logits.shape[-1]
+    indices = np.shape(target) != logits.shape
+    if indices:
+        hit = _labels(target, logits)[..., None] == np.arange(classes)
+        t: Any = hit.astype(logits.dtype)
+    else:
+        t = _probabilities(target, logits)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing={label_smoothing!r}, expected a number in [0, 1]")
+    if label_smoothing:
+        t = (1 - label_smoothing) * t + label_smoothing / classes
+    if weight is None:
+        return _reduce(cross_entropy_terms(logits, t), reduction)
+    w = _class_weights(weight, logits)
+    terms = cross_entropy_terms(logits, t * w)
+    if reduction == "mean" and indices:
+        return np.sum(terms) / (hit * w).sum()
+    return _reduce(terms, reduction)
+
+
+def _as_scores(scores: Any) -> Any:
+    scores = scores if isinstance(scores, mg.Tensor | np.ndarray) else np.asarray(scores, float)
+    if scores.ndim == 0:
+        raise ValueError("logits are a single number, expected scores of shape (..., classes)")
+    return scores
+
+
+def _class_weights(weight: Any, scores: Any) -> np.ndarray:
+    w = np.asarray(weight)
+    if w.shape != scores.shape[-1:] or w.dtype.kind not in "iuf" or not (w >= 0).all():
+        raise ValueError(f"weight={weight!r}: expected one number >= 0 per class, {scores.shape[-1]} of them")
+    return w.astype(scores.dtype)
+
+
+def nll_loss(log_probabilities: Any, target: Any, *, weight: Any = None, reduction: Reduction = "mean") -> Any:
+    """Negative log-likelihood ``-log_probabilities[target]``: cross-entropy after `log_softmax`.
+
+    Parameters
+    ----------
+    log_probabilities
+        Of shape ``(..., classes)``.
+    target
+        Class indices of shape ``(...)``.
+    weight
+        One factor per class; the mean is then the weighted one.
+    reduction
+        ``"mean"`` or ``"sum"`` over rows, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> float(nn.nll_loss(np.array([[-0.5, -2.0], [-1.0, -0.1]]), [1, 0]))
+    1.5
+    """
+    scores = _as_scores(log_probabilities)
+    labels = _labels(target, scores)
+    terms = -scores[(*np.indices(labels.shape, sparse=True), labels)]
+    if weight is None:
+        return _reduce(terms, reduction)
+    w = _class_weights(weight, scores)[labels]
+    return np.sum(terms * w) / w.sum() if reduction == "mean" else _reduce(terms * w, reduction)
+
+
+def kl_divergence(logits: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Kullback-Leibler divergence of softmax(logits) from a target distribution, ``sum p log(p / q)``.
+
+    Parameters
+    ----------
+    logits
+        Scores of shape ``(..., classes)``; log-probabilities do as well, a softmax leaves them as they are.
+    target
+        Probabilities `p` of the same shape.
+    reduction
+        ``"mean"`` or ``"sum"`` over rows, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> round(float(nn.kl_divergence(np.zeros((1, 2)), np.array([[1.0, 0.0]]))), 4)
+    0.6931
+    """
+    logits = _as_scores(logits)
+    if np.shape(target) != logits.shape:
+        raise ValueError(f"target of shape {np.shape(target)}, expected probabilities of shape {logits.shape}")
+    p = _probabilities(target, logits)
+    entropy = -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=-1)
+    return _reduce(cross_entropy_terms(logits, p) - entropy, reduction)
+
+
+# -- two classes -----------------------------------------------------------------------------------
+binary_cross_entropy_terms = mg.op(
+    lambda z, t: np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))),
+    lambda g, y, z, t: g * (sigmoid(z) - t),
+    lambda g, y, z, t: -g * z,
+    name="binary_cross_entropy",
+    formula="cross-entropy(σ({0}), {1})",
+    elementwise=True,
+    samples=lambda rng: [mg.sample(rng.normal(size=(3, 2)), rng.uniform(0, 1, (3, 2)))],
+    reference=lambda z, t: np.log(1 + np.exp(z)) - z * t,
+)
+
+
+def binary_cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Sigmoid cross-entropy ``-t log σ(z) - (1 - t) log(1 - σ(z))``, averaged over all elements.
+
+    Parameters
+    ----------
+    logits
+        Scores, before any sigmoid.
+    target
+        Of the same shape: 0 or 1, or probabilities between.
+    reduction
+        ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> float(nn.binary_cross_entropy(np.array([1e4, -1e4]), np.array([1, 1])))
+    5000.0
+    """
+    t = _like(target, logits)
+    values = t.data if isinstance(t, mg.Tensor) else t
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        raise ValueError(f"target {values[bad][0]:.6g}, expected 0 or 1, or a probability between")
+    return _reduce(binary_cross_entropy_terms(logits, t), reduction)
+
+
+def hinge_loss(scores: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Hinge loss ``max(0, 1 - t · score)`` of a linear margin, as in support vector machines.
+
+    Parameters
+    ----------
+    scores
+        Signed distances from the boundary.
+    target
+        Of the same shape: -1 or 1.
+    reduction
+        ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> float(nn.hinge_loss(np.array([2.0, -0.5]), np.array([1, 1])))
+    0.75
+    """
+    t = _like(target, scores)
+    values = t.data if isinstance(t, mg.Tensor) else t
+    if (np.abs(values) != 1).any():
+        raise ValueError(f"target {values[np.abs(values) != 1][0]:.6g}, expected -1 or 1: for 0 and 1 give 2 * t - 1")
+    return _reduce(np.maximum(1 - t * scores, 0), reduction)
+
+
+# -- regression ------------------------------------------------------------------------------------
+def mse_loss(prediction: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Squared error, averaged over all elements.
+
+    Parameters
+    ----------
+    prediction, target
+        Of the same shape.
+    reduction
+        ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ: (4, 1) against (4,) would broadcast to 16 differences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> float(nn.mse_loss(np.array([1.0, 2.0]), [1, 4]))
+    2.0
+    """
+    return _reduce(np.square(prediction - _like(target, prediction)), reduction)
+
+
+def mae_loss(prediction: Any, target: Any, *, reduction: Reduction = "mean") -> Any:
+    """Absolute error, averaged over all elements; its slope where they agree is 0.
+
+    Parameters
+    ----------
+    prediction, target
+        Of the same shape.
+    reduction
+        ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> float(nn.mae_loss(np.array([1.0, 2.0]), [1, 4]))
+    1.0
+    """
+    return _reduce(np.abs(prediction - _like(target, prediction)), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: Reduction = "mean") -> Any:
+    """Half the squared error up to `delta`, and on from there with its slope (Huber 1964).
+
+    Parameters
+    ----------
+    prediction, target
+        Of the same shape.
+    delta
+        Where the parabola becomes a line, > 0.
+    reduction
+        ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> nn.huber_loss(np.array([0.5, 3.0]), [0, 0], reduction="none")
+    array([0.125, 2.5  ])
+    """
+    if not delta > 0:
+        raise ValueError(f"delta={delta!r}, expected a number above 0")
+    r = prediction - _like(target, prediction)
+    inner = np.minimum(np.maximum(r, -delta), delta)
+    return _reduce(inner * (r - 0.5 * inner), reduction)

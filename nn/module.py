@@ -1,42 +1,270 @@
-"""Modules: networks as trees of parts whose parameters are found by looking."""
+"""Modules: networks as trees of parts, whose parameters are found by looking at the attributes.
+
+A module keeps no lists of its own. Its parameters are the tensors among its attributes, its buffers the
+arrays among them, its parts the modules among them, wherever these sit in lists, tuples and dicts. So a
+subclass assigns what it likes, whenever it likes, and need not even call ``super().__init__()``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import difflib
+import inspect
+import reprlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
 
 import microgradnd as mg
 
+M = TypeVar("M", bound="Module")
+
+
+class Unbuilt:
+    """Stands where a parameter will be, once the first batch tells its size."""
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+
 
 class Module:
-    """Base class of layers and networks: subclass it and write `forward`.
+    """Base class of layers and networks: assign parts in `__init__`, write `forward`.
 
-    Parameters are the tensors among the attributes, found when asked for.
+    Attributes
+    ----------
+    training
+        Whether layers such as Dropout and BatchNorm behave as in training; `train` and `eval` set it.
+
+    Notes
+    -----
+    A tensor attribute is a parameter, trained or (with ``requires_grad = False``) frozen; an array attribute
+    is a buffer: saved with the model, not trained. Results kept as attributes, being no leaves, are neither.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         self.hidden = nn.Dense(4, 3, "tanh", seed=0)
+    ...         self.output = nn.Dense(3, 2, seed=1)
+    ...
+    ...     def forward(self, x):
+    ...         return self.output(self.hidden(x))
+    >>> net = Net()
+    >>> net(np.ones((5, 4))).shape
+    (5, 2)
+    >>> [name for name, _ in net.named_parameters()]
+    ['hidden.W', 'hidden.b', 'output.W', 'output.b']
+    >>> net
+    Net(
+      hidden: Dense(4, 3, activation='tanh')
+      output: Dense(3, 2)
+    )
     """
 
-    training = True
+    training: bool = True
+    _label: str | None = None  # what its scope is called; given at the first call
+    _opaque = False  # ours: what it records is reported at the user's line that called it
 
-    def forward(self, *inputs: Any) -> Any:
-        """Compute the output; a subclass says how."""
-        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
+    def __init_subclass__(cls) -> None:
+        cls._opaque = cls.__module__.startswith(__name__.rpartition(".")[0] + ".")
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Run `forward`, inside a scope of this module's name."""
-        with mg.scope(type(self).__name__, True):
-            return self.forward(*inputs)
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Compute the output: a subclass says how."""
+        raise NotImplementedError(f"{type(self).__name__} says nowhere what it computes: define forward(self, x)")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Run `forward`, in a scope of this module's name for drawing."""
+        with mg.scope(self._label or self._name_parts(), self._opaque):
+            return self.forward(*inputs, **options)
+
+    def _name_parts(self) -> str:
+        """Label this module with its class, and every part with its place too: ``hidden (Dense)``."""
+        for module in _modules(self):
+            for name, part in module.named_children():
+                part._label = f"{name} ({type(part).__name__})"
+        self._label = type(self).__name__
+        return self._label
+
+    # -- what it consists of -----------------------------------------------------------------
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules right below this one, with the names of the attributes they are found at."""
+        for name, value in vars(self).items():
+            yield from ((path, part) for path, part in _within(value, name, ()) if isinstance(part, Module))
 
     def named_parameters(self) -> Iterator[tuple[str, mg.Tensor]]:
-        """Each parameter with its dotted name."""
-        for name, value in vars(self).items():
+        """Each parameter with its dotted name, in the order of assignment; a shared one once.
+
+        Raises
+        ------
+        RuntimeError
+            If a layer still waits for the first batch to learn its size.
+        """
+        for name, value in _state(self):
             if isinstance(value, mg.Tensor):
                 yield name, value
-            elif isinstance(value, Module):
-                yield from ((f"{name}.{inner}", p) for inner, p in value.named_parameters())
-            elif isinstance(value, list | tuple):
-                for i, part in enumerate(value):
-                    if isinstance(part, Module):
-                        yield from ((f"{name}.{i}.{inner}", p) for inner, p in part.named_parameters())
 
     def parameters(self) -> list[mg.Tensor]:
-        """All parameters."""
+        """All parameters, each once, in the order of `named_parameters`."""
         return [p for _, p in self.named_parameters()]
+
+    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Each array that belongs to the state but is not trained, such as running statistics."""
+        for name, value in _state(self):
+            if isinstance(value, np.ndarray):
+                yield name, value
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            p.zero_grad()
+
+    # -- training and evaluating -----------------------------------------------------------
+    def train(self: M, mode: bool = True) -> M:
+        """Behave as in training, this module and all its parts; gives the module back."""
+        for module in _modules(self):
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Behave as in use: no dropout, running statistics; gives the module back."""
+        return self.train(False)
+
+    # -- state -------------------------------------------------------------------------------
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers, by dotted name."""
+        return {name: _array(value).copy(order="C") for name, value in _state(self)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copy parameters and buffers in, all or nothing.
+
+        Parameters
+        ----------
+        state
+            Arrays by dotted name, exactly the names of `state_dict`; floating dtypes are cast to the model's.
+
+        Raises
+        ------
+        ValueError
+            If names are missing, unexpected, or hold arrays of other shapes or kinds: all are listed, and the
+            model is left as it was.
+        """
+        own = dict(_state(self))
+        new = {name: np.asarray(_array(value)) for name, value in state.items()}
+        wrong = [f"missing: {name} {_array(own[name]).shape}" for name in own if name not in new]
+        wrong += [f"unexpected: {name} {new[name].shape}{did_you_mean(name, own)}" for name in new if name not in own]
+        for name in own.keys() & new.keys():
+            mine, given = _array(own[name]), new[name]
+            if mine.shape != given.shape:
+                wrong.append(f"shape of {name}: {given.shape} given, {mine.shape} expected")
+            elif not np.can_cast(given.dtype, mine.dtype, "same_kind"):
+                wrong.append(f"dtype of {name}: {given.dtype} given, {mine.dtype} expected")
+        if wrong:
+            raise ValueError(
+                f"this state doesn't fit {type(self).__name__}; nothing was loaded:\n  " + "\n  ".join(sorted(wrong))
+            )
+        for name, value in own.items():
+            np.copyto(_array(value), new[name], casting="same_kind")
+            if isinstance(value, mg.Tensor):
+                value.touch()
+
+    # -- how it looks ------------------------------------------------------------------------
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, as far as attributes of the same names tell, leaving out defaults."""
+        signature = inspect.signature(type(self).__init__)
+        kept = {}
+        for name, parameter in signature.parameters.items():
+            value = vars(self).get(name, parameter.default)
+            if name != "self" and value is not parameter.default and not is_part(value) and value != parameter.default:
+                kept[name] = value
+        return kept
+
+    @reprlib.recursive_repr("...")
+    def __repr__(self) -> str:
+        required = {
+            name
+            for name, p in inspect.signature(type(self).__init__).parameters.items()
+            if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty
+        }
+        words = [
+            _brief(value) if name in required else f"{name}={_brief(value)}" for name, value in self.arguments().items()
+        ]
+        lines = [f"{name}: {part!r}" for name, part in self.named_children()]
+        head = ", ".join(words)
+        if not lines:
+            return f"{type(self).__name__}({head})"
+        body = "".join("\n  " + line.replace("\n", "\n  ") for line in lines)
+        return f"{type(self).__name__}({head}{',' if head else ''}{body}\n)"
+
+    def __getattr__(self, name: str) -> Any:
+        hint = did_you_mean(name, vars(self))
+        if not vars(self) and not name.startswith("__"):
+            hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+
+def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """The modules, tensors and unbuilt parameters at `value` or in the containers there."""
+    if isinstance(value, Module | mg.Tensor | Unbuilt):
+        yield path, value
+    elif isinstance(value, list | tuple | dict):
+        if id(value) in above:
+            raise ValueError(f"{path} contains itself: a model's parts must form a tree")
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _within(part, f"{path}.{key}", (*above, id(value)))
+
+
+def is_part(value: Any) -> bool:
+    """Whether there is a module, tensor or buffer at `value`, or in the containers there."""
+    return isinstance(value, np.ndarray) or any(True for _ in _within(value, "", ()))
+
+
+def _walk(module: Module, prefix: str, above: tuple[Module, ...]) -> Iterator[tuple[str, Any]]:
+    """Modules, leaf tensors, buffers and unbuilt parameters below `module`, with dotted names, depth first."""
+    if any(module is m for m in above):
+        raise ValueError(
+            f"{type(module).__name__} at {prefix.rstrip('.')!r} contains itself: a model's parts must form a tree"
+        )
+    yield prefix.rstrip("."), module
+    for attribute, value in vars(module).items():
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+            yield prefix + attribute, value
+        for path, part in _within(value, prefix + attribute, ()):
+            if isinstance(part, Module):
+                yield from _walk(part, path + ".", (*above, module))
+            elif isinstance(part, Unbuilt) or part.op is None:
+                yield path, part
+
+
+def _modules(module: Module) -> list[Module]:
+    """All modules from this one down, each once."""
+    return list({id(part): part for _, part in _walk(module, "", ()) if isinstance(part, Module)}.values())
+
+
+def _state(module: Module) -> Iterator[tuple[str, Any]]:
+    """Parameters and buffers with their names, each once."""
+    seen: set[int] = set()
+    for name, value in _walk(module, "", ()):
+        if isinstance(value, Unbuilt):
+            raise RuntimeError(  # noqa: TRY004 - a matter of when, not of type
+                f"{name} of {value.layer} has no size yet, it comes from the first batch: "
+                "run the model once, model(X[:1]), before asking for its parameters"
+            )
+        if not isinstance(value, Module) and id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def _array(value: Any) -> Any:
+    return value.data if isinstance(value, mg.Tensor) else value
+
+
+def _brief(value: Any) -> str:
+    return value.__name__ if hasattr(value, "__name__") else str(value) if isinstance(value, np.dtype) else repr(value)
+
+
+def did_you_mean(name: object, known: Any) -> str:
+    """A hint at the nearest known name, or nothing."""
+    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
