@@ -9,6 +9,7 @@ from .core import OPS as OPS
 from .core import Op as Op
 from .core import Sample as Sample
 from .core import sample as sample
+from .debug import debug as debug
 from .dispatch import implements as implements
 from .gradcheck import gradcheck as gradcheck
 from .ops import *

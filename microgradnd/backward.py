@@ -76,7 +76,7 @@ def propagate(
                 total = entry[1] + c
                 entry[1:] = (total, False) if recorded else (np.asarray(total), True)
         if watch is not None:
-            watch.after_pull(node, pairs)
+            watch.after_pull(node, g, pairs)
         if free:
             node.inputs = node.values = node.saved = None
         if visited is not None:
