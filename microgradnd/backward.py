@@ -200,9 +200,7 @@ def as_seed(root: Node, grad: Any) -> np.ndarray:
                 f"backward starts from one number, but this is {describe(root)}: "
                 "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
             )
-        ones: np.ndarray = np.empty_like(root.value)
-        ones.fill(1)
-        return ones
+        return np.array(1, root.value.dtype).reshape(root.value.shape)
     seed = np.array(grad.value if isinstance(grad, Node) else grad)
     if seed.shape != root.value.shape:
         raise ValueError(f"grad has shape {seed.shape}, but belongs to {describe(root)}: give one of that shape")

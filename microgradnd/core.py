@@ -220,6 +220,7 @@ class Op:
 
     __slots__ = (
         "__weakref__",
+        "arity",
         "blocked",
         "domain",
         "elementwise",
@@ -259,6 +260,7 @@ class Op:
         self.reference, self.domain, self.surrogate = reference, domain, surrogate
         self.saves, self.several = saves, several
         self.packed = several or saves is not None
+        self.arity = len(vjps)
         self.blocked = tuple(i for i, rule in enumerate(vjps) if rule is None)
         key = self.name
         while key in OPS:
@@ -276,7 +278,7 @@ class Op:
             boxed = True
         except AttributeError:  # an array or number is among them
             values, tracked, boxed = self.unbox(inputs)
-        if tracked and (options or self.blocked):
+        if tracked and (options or self.blocked or len(inputs) != self.arity):
             self.refuse_lost_gradients(inputs, options)
         try:
             y = self.forward(*values, **options)
@@ -338,6 +340,11 @@ class Op:
     def refuse_lost_gradients(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Raise TypeError where a gradient is wanted and there is no rule."""
         lost = [f"argument {i}" for i in self.blocked if i < len(inputs) and getattr(inputs[i], "tracked", False)]
+        lost += [
+            f"argument {i}"
+            for i in range(self.arity, len(inputs))
+            if self.joint is None and getattr(inputs[i], "tracked", False)
+        ]
         if options:
             lost += [f"{key}=" for key, x in options.items() if getattr(x, "tracked", False)]
         if lost:
