@@ -18,7 +18,7 @@ __all__ = ["MLP", "Dense", "Sequential"]
 
 
 def _affine(x: Any, W: Any, b: Any) -> Any:
-    z = x @ W
+    z = x.dot(W) if x.ndim == 2 else x @ W  # the same product; dot starts sooner
     z += b
     return z
 

@@ -7,6 +7,7 @@ float32.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
 
 Reduction = Literal["mean", "sum", "none"]
 _INT64 = np.dtype(np.int64)
+_UINT64 = np.dtype(np.uint64)
 _largest = np.maximum.reduce
 
 
@@ -98,17 +100,23 @@ def _like(target: Any, prediction: Any) -> Any:
 
 
 # -- softmax cross-entropy -----------------------------------------------------------------------
+@functools.lru_cache(maxsize=8)
+def _fixed(n: int, k: int, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What depends on the batch's shape alone: where rows start, and vectors whose dot products sum and average."""
+    return np.arange(0, n * k, k), np.ones(k, dtype), np.full(n, 1 / n, dtype)
+
+
 def _mean_cross_entropy(z: Any, labels: Any) -> Any:
     """The loss, and its gradient with respect to the logits, from the one array of exponentials."""
     n, k = z.shape
-    e = z - z.max(axis=1, keepdims=True)
-    own = np.arange(0, n * k, k)
-    own += labels
+    starts, ones, share = _fixed(n, k, z.dtype)
+    e = np.subtract(z, z.max(axis=1, keepdims=True), order="C")  # so that `flat` is a view of it
+    own = starts + labels
     flat = e.reshape(-1)
     picked = flat[own]
     np.exp(e, e)
-    total = e @ np.ones(k, e.dtype)
-    loss = (np.log(total) - picked).sum() / n
+    total = e.dot(ones)
+    loss = (np.log(total) - picked).dot(share)
     total *= n
     e /= total[:, None]
     flat[own] -= 1 / n
@@ -184,15 +192,16 @@ def cross_entropy(
     >>> round(float(nn.cross_entropy(logits, np.array([1, 0]))), 4)
     0.3466
     """
-    if type(target) is np.ndarray and target.dtype is _INT64 and weight is None and reduction == "mean":
+    if (
+        target.__class__ is np.ndarray
+        and target.dtype is _INT64
+        and weight is None
+        and not label_smoothing
+        and reduction == "mean"
+    ):
         shape = logits.shape
         # As unsigned numbers, negative labels are huge: one comparison finds them too.
-        if (
-            len(shape) == 2
-            and target.shape == shape[:1] != (0,)
-            and not label_smoothing
-            and _largest(target.view(np.uint64)) < shape[1]
-        ):
+        if len(shape) == 2 and target.shape == shape[:1] != (0,) and _largest(target.view(_UINT64)) < shape[1]:
             return mean_cross_entropy(logits, target)
     return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)
 
