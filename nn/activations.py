@@ -6,6 +6,7 @@ follow PyTorch: relu'(0) = 0. None overflows, in value or slope, for any finite 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,22 @@ import microgradnd as mg
 
 from .module import did_you_mean
 
-__all__ = ["log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "hard_tanh",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_sign",
+    "softmax",
+    "softplus",
+    "tanh",
+]
 
 
 def _away_from_zero(rng: np.random.Generator) -> list[mg.Sample]:
@@ -60,6 +76,153 @@ sigmoid: mg.Op = mg.op(
 )
 
 
+# -- kin of relu -----------------------------------------------------------------------------------
+leaky_relu_op = mg.op(
+    lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    lambda g, y, x, slope=0.01: np.where(x > 0, g, slope * g),
+    name="leaky_relu",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x, slope=0.01: np.maximum(x, 0) + slope * np.minimum(x, 0),
+)
+
+
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """`x` where positive, else ``slope * x`` (Maas et al., 2013); the slope at 0 is `slope`.
+
+    >>> from microgradnd import nn
+    >>> nn.leaky_relu(np.array([-2.0, 3.0]))
+    array([-0.02,  3.  ])
+    """
+    return leaky_relu_op(x) if slope == 0.01 else leaky_relu_op(x, slope=slope)
+
+
+elu_op = mg.op(
+    lambda x, alpha=1.0, scale=1.0: scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    lambda g, y, x, alpha=1.0, scale=1.0: g * (scale * np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0)))),
+    name="elu",
+    elementwise=True,
+    samples=lambda rng: [*_away_from_zero(rng), mg.sample(np.array([-1.0, 0.5]), alpha=0.7, scale=1.3)],
+    reference=lambda x, alpha=1.0, scale=1.0: scale * (np.maximum(x, 0) + alpha * (np.exp(np.minimum(x, 0)) - 1)),
+)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """`x` where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al., ICLR 2016, arXiv:1511.07289).
+
+    >>> from microgradnd import nn
+    >>> nn.elu(np.array([-1e9, 3.0]))
+    array([-1.,  3.])
+    """
+    return elu_op(x) if alpha == 1.0 else elu_op(x, alpha=alpha)
+
+
+# The two numbers for which mean 0 and variance 1 are a fixed point.
+_SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
+
+
+def selu(x: Any) -> Any:
+    """A scaled `elu` that keeps activations standardised (Klambauer et al., NeurIPS 2017, arXiv:1706.02515).
+
+    >>> from microgradnd import nn
+    >>> nn.selu(np.array([-1e9, 1.0])).round(4)
+    array([-1.7581,  1.0507])
+    """
+    return elu_op(x, **_SELU)
+
+
+# -- smooth gates ----------------------------------------------------------------------------------
+def _erfc(x: Any) -> Any:
+    try:
+        from scipy.special import erfc
+    except ImportError:
+        return np.vectorize(math.erfc, otypes=[x.dtype])(x)
+    return erfc(x).astype(x.dtype, copy=False)
+
+
+def _bounded(x: Any, bound: float) -> Any:
+    """`x` cut to where a bell or step still changes, so that its powers can't overflow."""
+    return np.minimum(np.maximum(x, -bound), bound)
+
+
+def _bell(x: Any) -> Any:
+    return np.exp(-0.5 * np.square(_bounded(x, 40.0))) / math.sqrt(2 * math.pi)
+
+
+normal_cdf = mg.op(
+    lambda x: 0.5 * _erfc(x / -math.sqrt(2)),
+    lambda g, y, x: g * _bell(x),
+    name="normal_cdf",
+    formula="Φ({0})",
+    elementwise=True,
+    samples=_away_from_zero,
+)
+
+gelu = mg.op(
+    lambda x: x * normal_cdf(x),
+    lambda g, y, x: g * (normal_cdf(x) + x * _bell(x)),
+    name="gelu",
+    formula="{0} Φ({0})",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x: x * normal_cdf(x),
+)
+
+
+def gelu_tanh(x: Any) -> Any:
+    """The approximation of `gelu` by tanh (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    >>> from microgradnd import nn
+    >>> bool(np.abs(nn.gelu_tanh(np.array([-1.0, 2.0])) - nn.gelu(np.array([-1.0, 2.0]))).max() < 1e-3)
+    True
+    """
+    c = _bounded(x, 20.0)
+    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (c + 0.044715 * c * c * c)))
+
+
+silu = mg.op(
+    lambda x: x * sigmoid(x),
+    lambda g, y, x: g * (sigmoid(x) * (1.0 + x * sigmoid(-x))),
+    name="silu",
+    formula="{0} σ({0})",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x: x * sigmoid(x),
+)
+
+softplus = mg.op(
+    lambda x: np.logaddexp(x, 0),
+    lambda g, y, x: g * sigmoid(x),
+    name="softplus",
+    formula="log(1 + exp({0}))",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x: np.log1p(np.exp(x)),
+)
+
+# -- squashing -------------------------------------------------------------------------------------
+hard_tanh = mg.op(
+    lambda x: np.clip(x, -1, 1),
+    lambda g, y, x: g * ((x > -1) & (x < 1)),
+    name="hard_tanh",
+    formula="clip({0}, -1, 1)",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x: np.minimum(np.maximum(x, -1), 1),
+)
+
+soft_sign = mg.op(
+    lambda x: x / (1.0 + np.abs(x)),
+    lambda g, y, x: g * np.square(1.0 / (1.0 + np.abs(x))),
+    name="soft_sign",
+    formula="{0} / (1 + |{0}|)",
+    elementwise=True,
+    samples=_away_from_zero,
+    reference=lambda x: x / (1 + np.abs(x)),
+)
+
+
+# -- along an axis ---------------------------------------------------------------------------------
 def _softmax(x: Any, axis: int = -1) -> Any:
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
@@ -110,10 +273,19 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return log_softmax_op(x) if axis == -1 else log_softmax_op(x, axis=axis)
 
 
-ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "selu": selu,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "silu": silu,
+    "softplus": softplus,
     "sigmoid": sigmoid,
+    "hard_tanh": hard_tanh,
     "tanh": tanh,
+    "soft_sign": soft_sign,
     "softmax": softmax,
     "log_softmax": log_softmax,
 }

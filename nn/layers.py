@@ -1,8 +1,10 @@
-"""Dense layers, and layers in a row."""
+"""Dense layers, layers in a row, and the small ones between them."""
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,10 +13,10 @@ import numpy as np
 import microgradnd as mg
 
 from .activations import ACTIVATIONS, named_activation
-from .init import generator, initialiser
+from .init import generator, initialiser, normal
 from .module import Module, Unbuilt
 
-__all__ = ["MLP", "Dense", "Sequential"]
+__all__ = ["MLP", "Dense", "Dropout", "Embedding", "Flatten", "Residual", "Sequential"]
 
 
 def _affine(x: Any, W: Any, b: Any) -> Any:
@@ -127,11 +129,9 @@ class Dense(Module):
         except ValueError:
             if np.ndim(x) and np.shape(x)[-1] == self.n_in:
                 raise
-            raise ValueError(f"{self._label}: expected input of shape (..., {self.n_in}), got {np.shape(x)}") from None
+            raise ValueError(f"{self.label}: expected input of shape (..., {self.n_in}), got {np.shape(x)}") from None
         activation = self.activation
-        if activation is None:
-            return z
-        return ACTIVATIONS.get(activation, activation)(z)
+        return z if activation is None else ACTIVATIONS.get(activation, activation)(z)
 
 
 class Sequential(Module):
@@ -213,3 +213,124 @@ class MLP(Sequential):
             init,
             np.dtype(dtype),
         )
+
+
+class Residual(Sequential):
+    """Adds what its layers make of the input to the input: ``x + layers(x)`` (He et al., CVPR 2016, arXiv:1512.03385).
+
+    Parameters
+    ----------
+    *layers
+        Modules or functions, which together keep the shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> nn.Residual(nn.tanh)(np.zeros(3))
+    array([0., 0., 0.])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply the layers and add."""
+        y = super().forward(x)
+        if np.shape(y) != np.shape(x):
+            raise ValueError(
+                f"{self.label}: its layers turn {np.shape(x)} into {np.shape(y)}, which can't be added: "
+                "they must keep the shape"
+            )
+        return x + y
+
+
+class Flatten(Module):
+    """Each example as one row: ``(batch, ...)`` to ``(batch, product of the rest)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> nn.Flatten()(np.zeros((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Reshape a batch."""
+        shape = np.shape(x)
+        return np.reshape(x, (shape[0], math.prod(shape[1:])))
+
+
+class Dropout(Module):
+    """In training, zeroes a random share of its input and scales the rest up; in use, does nothing.
+
+    Srivastava et al., JMLR 15, 2014.
+
+    Parameters
+    ----------
+    p
+        Probability of zeroing an element, in [0, 1).
+    seed
+        Integer or `np.random.Generator` that elements are chosen with.
+
+    Attributes
+    ----------
+    rng
+        The generator, whose state changes with every training batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> nn.Dropout(0.5, seed=0)(np.ones(6))
+    array([2., 0., 0., 0., 2., 2.])
+    >>> nn.Dropout(0.5).eval()(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, *, seed: Any = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p={p!r}, expected a probability in [0, 1)")
+        self.p = float(p)
+        self.rng = generator(seed)
+
+    def forward(self, x: Any) -> Any:
+        """Drop elements of an array of any shape."""
+        if not self.training or not self.p:
+            return x
+        kept = self.rng.random(np.shape(x)) >= self.p
+        return x * (kept.astype(x.dtype) * (1 / (1 - self.p)))
+
+
+class Embedding(Module):
+    """A learnt vector per index: row ``i`` of its table stands for ``i``.
+
+    Parameters
+    ----------
+    count
+        How many indices there are, 0..count - 1.
+    size
+        Length of each vector.
+    init, seed, dtype
+        As for `Dense`; standard normal by default.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> nn.Embedding(10, 4, seed=0)([[1, 2, 9]]).shape
+    (1, 3, 4)
+    """
+
+    def __init__(self, count: int, size: int, *, init: Any = None, seed: Any = None, dtype: Any = float) -> None:
+        self.count, self.size = check_size("Embedding", "count", count), check_size("Embedding", "size", size)
+        self.init, self.dtype = init, np.dtype(dtype)
+        draw = functools.partial(normal, std=1.0) if init is None else initialiser(init)
+        self.W = parameter(draw((count, size), generator(seed)), "W", dtype)
+
+    def forward(self, indices: Any) -> Any:
+        """Look indices up: ``(...)`` to ``(..., size)``."""
+        i = indices.data if isinstance(indices, mg.Tensor) else np.asarray(indices)
+        if i.dtype.kind not in "iu":
+            raise TypeError(f"{self.label}: indices have dtype {i.dtype}, expected integers 0..{self.count - 1}")
+        outside = (i < 0) | (i >= self.count)
+        if outside.any():
+            raise IndexError(f"{self.label}: index {i[outside][0]} is outside of 0..{self.count - 1}")
+        return self.W[i]

@@ -87,7 +87,16 @@ class Module:
         self._label = type(self).__name__
         return self._label
 
+    @property
+    def label(self) -> str:
+        """What errors and drawings call it: its class, and its place in the model it belongs to."""
+        return self._label or type(self).__name__
+
     # -- what it consists of -----------------------------------------------------------------
+    def modules(self) -> list[Module]:
+        """The module itself and all below it, each once, depth first."""
+        return _modules(self)
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules right below this one, with the names of the attributes they are found at."""
         for name, value in vars(self).items():

@@ -1,0 +1,74 @@
+"""Attention: each place of a sequence takes from the others what it asks for."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import microgradnd as mg
+
+from .activations import softmax
+from .init import generator
+from .layers import Dense, check_size
+from .module import Module
+
+__all__ = ["MultiHeadAttention"]
+
+
+class MultiHeadAttention(Module):
+    """Several heads of ``softmax(Q Kᵀ / sqrt(d)) V``, joined by a dense layer.
+
+    Vaswani et al., NeurIPS 2017, arXiv:1706.03762.
+
+    Parameters
+    ----------
+    size
+        Length of the last axis of input and output, a multiple of `heads`.
+    heads
+        How many attend side by side, each with ``d = size / heads`` numbers per place.
+    causal
+        Let each place see only itself and what comes before.
+    seed, dtype
+        As for `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> nn.MultiHeadAttention(8, 2, seed=0)(np.ones((3, 5, 8))).shape
+    (3, 5, 8)
+    """
+
+    def __init__(self, size: int, heads: int, *, causal: bool = False, seed: Any = None, dtype: Any = float) -> None:
+        self.size = check_size("MultiHeadAttention", "size", size)
+        self.heads = check_size("MultiHeadAttention", "heads", heads)
+        if size % heads:
+            raise ValueError(f"MultiHeadAttention: size={size} is no multiple of heads={heads}")
+        self.causal, self.dtype = bool(causal), np.dtype(dtype)
+        rng = generator(seed)
+        self.query, self.key, self.value, self.output = (Dense(size, size, seed=rng, dtype=dtype) for _ in range(4))
+
+    def forward(self, x: Any, context: Any = None, mask: Any = None) -> Any:
+        """Attend from ``(batch, places, size)`` to `context` of such a shape, by default to itself.
+
+        A boolean `mask` that broadcasts to ``(batch, heads, places, context places)`` is True where to look.
+        """
+        if len(np.shape(x)) != 3:
+            raise ValueError(f"{self.label}: expected input of shape (batch, places, {self.size}), got {np.shape(x)}")
+        context = x if context is None else context
+        q, k, v = self._split(self.query(x)), self._split(self.key(context)), self._split(self.value(context))
+        scores = mg.matmul(q, np.swapaxes(k, -1, -2)) * (1 / math.sqrt(self.size // self.heads))
+        if self.causal:
+            past = np.tri(*scores.shape[-2:]) > 0
+            mask = past if mask is None else past & mask
+        if mask is not None:
+            scores = np.where(mask, scores, float(np.finfo(scores.dtype).min))
+        together = np.swapaxes(mg.matmul(softmax(scores), v), 1, 2)
+        return self.output(together.reshape(np.shape(x)))
+
+    def _split(self, x: Any) -> Any:
+        """``(batch, places, size)`` as ``(batch, heads, places, size / heads)``."""
+        batch, places, _ = x.shape
+        return np.swapaxes(x.reshape(batch, places, self.heads, self.size // self.heads), 1, 2)

@@ -1,0 +1,207 @@
+"""Schedules: how the step length changes as training goes on.
+
+A schedule sets ``group["lr"]`` of every group of an optimiser, as a share of the lr the group started with.
+Call its `step` once per epoch, or per batch: what is counted is up to the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .optim import Optimizer
+
+__all__ = ["Cosine", "Exponential", "OneCycle", "ReduceOnPlateau", "Schedule", "StepDecay", "WarmUp"]
+
+
+class Schedule:
+    """What schedules share: the lr of each group at the start, and how many steps there were.
+
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set; the current one counts as 1.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.base = [float(group["lr"]) for group in optimizer.param_groups]
+        self.count = 0
+        self._apply()
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr after `t` steps: a subclass says which."""
+        raise NotImplementedError(f"{type(self).__name__} says nowhere how lr changes: define factor(t)")
+
+    def step(self, metric: float | None = None) -> None:
+        """Go on by one step; only `ReduceOnPlateau` looks at the metric."""
+        self.count += 1
+        self._apply()
+
+    def _apply(self) -> None:
+        share = self.factor(self.count)
+        for group, base in zip(self.optimizer.param_groups, self.base, strict=True):
+            group["lr"] = base * share
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that resuming needs, as plain numbers and lists."""
+        return {name: value for name, value in vars(self).items() if name not in ("optimizer", "before")}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of a schedule of the same kind."""
+        own = self.state_dict()
+        if saved.keys() != own.keys() or len(saved["base"]) != len(own["base"]):
+            raise ValueError(
+                f"this state holds {sorted(saved)}, {type(self).__name__} needs {sorted(own)} "
+                f"for {len(own['base'])} groups"
+            )
+        vars(self).update(saved)
+        self._apply()
+
+
+def _positive(name: str, value: Any) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}={value!r}, expected a whole number from 1 on")
+    return value
+
+
+class StepDecay(Schedule):
+    """Multiply by `gamma` every `every` steps.
+
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.StepDecay(optimizer, every=2, gamma=0.5)
+    >>> [(schedule.step(), optimizer.param_groups[0]["lr"])[1] for _ in range(4)]
+    [1.0, 0.5, 0.5, 0.25]
+    """
+
+    def __init__(self, optimizer: Optimizer, every: int, gamma: float = 0.1) -> None:
+        self.every, self.gamma = _positive("every", every), float(gamma)
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr after `t` steps."""
+        return self.gamma ** (t // self.every)
+
+
+class Exponential(StepDecay):
+    """Multiply by `gamma` every step."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        super().__init__(optimizer, 1, gamma)
+
+
+class Cosine(Schedule):
+    """Half a cosine from the initial lr down to `low` times it, over `steps` (Loshchilov & Hutter, ICLR 2017).
+
+    After that it stays there.
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, low: float = 0.0) -> None:
+        self.steps, self.low = _positive("steps", steps), float(low)
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr after `t` steps."""
+        return _between(1.0, self.low, t / self.steps)
+
+
+class WarmUp(Schedule):
+    """Rise in a line from ``1 / steps`` of the lr to all of it, then follow another schedule, if one is given.
+
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set.
+    steps
+        How many steps to rise for.
+    before
+        A schedule of the same optimiser that takes over then, counting from 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, before: Schedule | None = None) -> None:
+        self.steps, self.before = _positive("steps", steps), before
+        super().__init__(optimizer)
+        if before is not None:
+            self.base = before.base
+            self._apply()
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr after `t` steps."""
+        if t + 1 < self.steps:
+            return (t + 1) / self.steps
+        return 1.0 if self.before is None else self.before.factor(t + 1 - self.steps)
+
+
+class OneCycle(Schedule):
+    """Up from ``1 / start`` of the lr to all of it, and down to ``1 / end``, along cosines (Smith & Topin 2018).
+
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set; its lr is the peak.
+    steps
+        Length of the whole cycle.
+    rise
+        Share of the steps that go up.
+    start, end
+        What the peak is divided by at first, and at last.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, steps: int, *, rise: float = 0.3, start: float = 25.0, end: float = 250_000.0
+    ) -> None:
+        if not 0 < rise < 1:
+            raise ValueError(f"rise={rise!r}, expected a share between 0 and 1")
+        self.steps, self.rise, self.start, self.end = _positive("steps", steps), rise, float(start), float(end)
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr after `t` steps."""
+        peak, last = self.rise * self.steps - 1, self.steps - 1
+        if t <= peak:
+            return _between(1 / self.start, 1.0, t / peak)
+        return _between(1.0, 1 / self.end, (t - peak) / (last - peak) if last > peak else 1.0)
+
+
+def _between(a: float, b: float, share: float) -> float:
+    """From `a` to `b` along half a cosine."""
+    return b + (a - b) * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0))) / 2
+
+
+class ReduceOnPlateau(Schedule):
+    """Multiply by `gamma` once the metric has not become smaller for more than `patience` steps.
+
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set.
+    gamma
+        Factor of each reduction.
+    patience
+        How many steps without progress are borne.
+    least
+        Share of the metric that counts as progress.
+    """
+
+    def __init__(self, optimizer: Optimizer, gamma: float = 0.1, patience: int = 10, least: float = 1e-4) -> None:
+        self.gamma, self.patience, self.least = float(gamma), int(patience), float(least)
+        self.best, self.waited, self.reductions = math.inf, 0, 0
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        """Share of the initial lr by now."""
+        return self.gamma**self.reductions
+
+    def step(self, metric: float | None = None) -> None:
+        """Go on by one step, given what should become smaller: a validation loss, say."""
+        if metric is None:
+            raise TypeError("ReduceOnPlateau needs what to watch: step(validation_loss)")
+        if self.best == math.inf or metric < self.best - abs(self.best) * self.least:
+            self.best, self.waited = float(metric), 0
+        else:
+            self.waited += 1
+        if self.waited > self.patience:
+            self.waited, self.reductions = 0, self.reductions + 1
+        super().step()
