@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import operator
 import os
 import sys
 import weakref
@@ -33,7 +32,6 @@ latest_change = [0]  # when any data changed last: mostly before a node was reco
 _OPERANDS = frozenset({np.ndarray, float, int, bool, type(None), np.float64, np.float32, np.float16})
 _new = object.__new__
 _ndarray = np.ndarray
-_value, _tracked = operator.attrgetter("value"), operator.attrgetter("tracked")
 
 
 class Node:
@@ -272,12 +270,15 @@ class Op:
 
         Arrays in, an array out; a tensor among them, a tensor out.
         """
-        try:
-            values = list(map(_value, inputs))
-            tracked = True in map(_tracked, inputs)
-            boxed = True
-        except AttributeError:  # an array or number is among them
-            values, tracked, boxed = self.unbox(inputs)
+        values: list[Any] = []
+        tracked = False
+        for x in inputs:
+            if isinstance(x, Node):
+                if x.tracked:
+                    tracked = True
+                values.append(x.value)
+            else:
+                values.append(x if x.__class__ in _OPERANDS else as_operand(x, self))
         if tracked and (options or self.blocked or len(inputs) != self.arity):
             self.refuse_lost_gradients(inputs, options)
         try:
@@ -288,7 +289,7 @@ class Op:
         if self.packed:
             y, saved = self.pack(y)
         if not tracked:
-            node = constant(y) if boxed else y
+            node = constant(y) if any(isinstance(x, Node) for x in inputs) else y
         else:
             mode = MODE.get()
             if mode.record:
@@ -308,22 +309,6 @@ class Op:
                 node.inputs = ("no_grad",)
         return unpack(node, saved) if self.several else node
 
-    def unbox(self, inputs: tuple[Any, ...]) -> tuple[list[Any], bool, bool]:
-        """The arrays and numbers behind mixed inputs; is one tracked, is one a tensor at all."""
-        values: list[Any] = []
-        boxed = tracked = False
-        for x in inputs:
-            if isinstance(x, Node):
-                boxed = True
-                if x.tracked:
-                    tracked = True
-                values.append(x.value)
-            elif x.__class__ in _OPERANDS:
-                values.append(x)
-            else:
-                values.append(as_operand(x, self))
-        return values, tracked, boxed
-
     def pack(self, y: Any) -> tuple[Any, Any]:
         """What `forward` returned, as the output in one array and what is saved for the backward pass."""
         if self.several:
@@ -339,14 +324,13 @@ class Op:
 
     def refuse_lost_gradients(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Raise TypeError where a gradient is wanted and there is no rule."""
-        lost = [f"argument {i}" for i in self.blocked if i < len(inputs) and getattr(inputs[i], "tracked", False)]
-        lost += [
+        lost = [
             f"argument {i}"
-            for i in range(self.arity, len(inputs))
-            if self.joint is None and getattr(inputs[i], "tracked", False)
+            for i, x in enumerate(inputs)
+            if isinstance(x, Node) and x.tracked and self.joint is None and (i in self.blocked or i >= self.arity)
         ]
         if options:
-            lost += [f"{key}=" for key, x in options.items() if getattr(x, "tracked", False)]
+            lost += [f"{key}=" for key, x in options.items() if isinstance(x, Node) and x.tracked]
         if lost:
             raise TypeError(
                 f"`{self.name}` has no gradient for {' and '.join(lost)}, which requires one: "
