@@ -57,6 +57,7 @@ class Tensor(Node):
     size = property(lambda self: self.value.size, doc="The number of elements.")
     dtype = property(lambda self: self.value.dtype, doc="NumPy's dtype of the elements.")
     T = property(lambda self: shaping.transpose(self), doc="The transpose: all axes reversed.")
+    mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -242,17 +243,39 @@ class Tensor(Node):
         """`np.min` of this tensor."""
         return reductions.min(self, axis, out, keepdims)
 
-    def reshape(self, *new: Any) -> Any:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """`np.reshape` of this tensor; the shape as one tuple or several numbers."""
-        return shaping.reshape(self, new[0] if len(new) == 1 else new)
+        return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """`np.transpose` of this tensor; the axes as one tuple or several numbers."""
         return shaping.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
-    def astype(self, dtype: Any) -> Any:
-        """A tensor of another floating dtype; the gradient comes back in this one's."""
-        return shaping.astype(self, dtype)
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """`np.swapaxes` of this tensor."""
+        return shaping.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """`np.squeeze` of this tensor."""
+        return shaping.squeeze(self, axis)
+
+    def ravel(self, order: str = "C") -> Any:
+        """`np.ravel` of this tensor."""
+        return shaping.ravel(self, order)
+
+    def flatten(self, order: str = "C") -> Any:
+        """All elements along one axis, as a copy."""
+        return shaping.copy(shaping.ravel(self, order))
+
+    def copy(self, order: str = "C") -> Any:
+        """`np.copy` of this tensor: an array of its own, through which the gradient flows."""
+        return shaping.copy(self, order)
+
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
+        """A tensor of another floating dtype, or an array of integers or booleans; the gradient comes back in ours."""
+        return shaping.astype(self, dtype, order, casting, copy)
 
     # -- NumPy's protocols and Python's ----------------------------------------------------
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -53,6 +53,11 @@ def calls(*makers: Callable[[Rng], Sample]) -> Callable[[Rng], Iterator[Sample]]
     return lambda rng: (make(rng) for make in makers)
 
 
+def normal(*shapes: tuple[int, ...], **options: Any) -> Callable[[Rng], Sample]:
+    """One sample: normal draws of these shapes, and options."""
+    return lambda rng: sample(*(rng.normal(size=shape) for shape in shapes), **options)
+
+
 def over_axes(**options: Any) -> Callable[[Rng], Iterator[Sample]]:
     """Samples for a reduction: every kind of axis, with and without keepdims."""
 
