@@ -57,7 +57,7 @@ class Tensor(Node):
     size = property(lambda self: self.value.size, doc="The number of elements.")
     dtype = property(lambda self: self.value.dtype, doc="NumPy's dtype of the elements.")
     T = property(lambda self: shaping.transpose(self), doc="The transpose: all axes reversed.")
-    mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")
+    mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")  # noqa: N815
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -176,7 +176,7 @@ class Tensor(Node):
     __hash__ = object.__hash__  # by identity: == compares elements
 
     def __getitem__(self, index: Any) -> Any:
-        return indexing.getitem(self, index=dispatch.values(index))
+        return indexing.read(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.op is not None or (self.tracked and MODE.get().record) or dispatch.any_tracked(value):

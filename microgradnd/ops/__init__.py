@@ -5,6 +5,7 @@ from . import slopes as slopes
 from .arithmetic import *
 from .elementwise import *
 from .indexing import *
+from .joining import *
 from .linalg import *
 from .reductions import *
 from .shape import *

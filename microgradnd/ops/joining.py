@@ -1,0 +1,369 @@
+"""Joining arrays, splitting them, and making them longer by repeating, padding or inserting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..core import Op
+from ..dispatch import implements, refuse, values
+from ._samples import calls, normal
+from .indexing import take
+from .shape import (
+    as_array,
+    astype,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_to,
+    expand_dims,
+    moveaxis,
+    ravel,
+    reshape,
+)
+
+__all__ = [
+    "append",
+    "array_split",
+    "block",
+    "column_stack",
+    "concat",
+    "concatenate",
+    "delete",
+    "dsplit",
+    "dstack",
+    "hsplit",
+    "hstack",
+    "insert",
+    "pad",
+    "repeat",
+    "resize",
+    "split",
+    "stack",
+    "tile",
+    "trim_zeros",
+    "unstack",
+    "vsplit",
+    "vstack",
+]
+
+# -- joining -----------------------------------------------------------------------------------
+
+
+def _concatenate_vjp(g: Any, y: Any, *arrays: Any, axis: int = 0, **casting: Any) -> list[Any]:
+    lead = (slice(None),) * (axis % arrays[0].ndim)
+    ends = np.cumsum([a.shape[axis] for a in arrays]).tolist()
+    return [g[(*lead, slice(end - a.shape[axis], end))] for a, end in zip(arrays, ends, strict=True)]
+
+
+concatenate_op: Op = Op(
+    lambda *arrays, axis=0, **casting: np.concatenate(arrays, axis, **casting),
+    vjp=_concatenate_vjp,
+    name="concatenate",
+    samples=calls(normal((3,), (2,)), normal((2, 3), (2, 1), axis=-1), normal((0, 2), (3, 2), (1, 2))),
+)
+
+
+@implements(np.concatenate)
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    """`np.concatenate`: join along an existing axis; None flattens first."""
+    refuse("np.concatenate", out=out)
+    parts = [as_array(a) for a in arrays]
+    if axis is None:
+        parts, axis = [ravel(a) for a in parts], 0
+    options: dict[str, Any] = {} if axis == 0 else {"axis": axis}
+    if dtype is not None:
+        options["dtype"] = np.dtype(dtype)
+        if options["dtype"].kind != "f":
+            return np.concatenate([values(a) for a in parts], **options, casting=casting)
+    if casting != "same_kind":
+        options["casting"] = casting
+    return concatenate_op(*parts, **options)
+
+
+concat = concatenate
+
+
+@implements(np.stack)
+def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """`np.stack`: join along a new axis."""
+    refuse("np.stack", out=out)
+    parts = [as_array(a) for a in arrays]
+    shapes = {a.shape for a in parts}
+    if len(shapes) != 1:
+        raise ValueError(f"stack joins arrays of one shape; these have {', '.join(map(str, sorted(shapes))) or 'none'}")
+    axis = normalize_axis_index(axis, parts[0].ndim + 1)
+    return concatenate([expand_dims(a, axis) for a in parts], axis, dtype=dtype, casting=casting)
+
+
+@implements(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """`np.vstack`: join below each other; vectors count as rows."""
+    return concatenate([atleast_2d(a) for a in tup], 0, dtype=dtype, casting=casting)
+
+
+@implements(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """`np.hstack`: join beside each other, vectors end to end."""
+    parts = [atleast_1d(a) for a in tup]
+    axis = 0 if parts and parts[0].ndim == 1 else 1
+    return concatenate(parts, axis, dtype=dtype, casting=casting)
+
+
+@implements(np.dstack)
+def dstack(tup: Any) -> Any:
+    """`np.dstack`: join behind each other, along the third axis."""
+    return concatenate([atleast_3d(a) for a in tup], 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Any) -> Any:
+    """`np.column_stack`: join beside each other; vectors count as columns."""
+    parts = [as_array(a) for a in tup]
+    return concatenate([reshape(a, (-1, 1)) if a.ndim < 2 else a for a in parts], 1)
+
+
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    """`np.block`: an array from nested lists of blocks, the innermost joined along the last axis."""
+
+    def depth_of(part: Any) -> int:
+        if not isinstance(part, list):
+            return 0
+        depths = {depth_of(p) for p in part}
+        if len(depths) != 1:
+            raise ValueError("block takes nested lists of one depth, none of them empty")
+        return depths.pop() + 1
+
+    def blocks(part: Any) -> list[Any]:
+        return [b for p in part for b in blocks(p)] if isinstance(part, list) else [as_array(part)]
+
+    depth = depth_of(arrays)
+    ndim = max(depth, *(b.ndim for b in blocks(arrays)))
+
+    def join(part: Any, level: int) -> Any:
+        if isinstance(part, list):
+            return concatenate([join(p, level - 1) for p in part], axis=-level)
+        part = as_array(part)
+        return reshape(part, (1,) * (ndim - part.ndim) + part.shape)
+
+    return join(arrays, depth)
+
+
+# -- splitting ---------------------------------------------------------------------------------
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """`np.array_split`: cut into parts along an axis; the first ones are longer where it doesn't divide."""
+    ary = as_array(ary)
+    lead = (slice(None),) * normalize_axis_index(axis, ary.ndim)
+    places = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
+    if np.ndim(indices_or_sections):  # the cuts as given: they may be empty or go beyond the end
+        cuts = [int(cut) for cut in indices_or_sections]
+        bounds = zip([0, *cuts], [*cuts, ary.shape[axis]], strict=True)
+    else:
+        ends = np.cumsum([len(p) for p in places]).tolist()
+        bounds = zip([0, *ends], ends, strict=False)
+    return [ary[(*lead, slice(start, end))] for start, end in bounds]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """`np.split`: cut into equal parts, or at indices, along an axis."""
+    length = np.shape(ary)[axis]
+    if not np.ndim(indices_or_sections) and length % int(indices_or_sections):
+        raise ValueError(
+            f"split can't cut {length} entries into {indices_or_sections} equal parts: np.array_split cuts unequal ones"
+        )
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """`np.vsplit`: cut along the first axis."""
+    return split(_with_axes(ary, 2, "vsplit"), indices_or_sections, 0)
+
+
+@implements(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """`np.hsplit`: cut along the second axis, vectors along their only one."""
+    return split(_with_axes(ary, 1, "hsplit"), indices_or_sections, 1 if np.ndim(ary) > 1 else 0)
+
+
+@implements(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """`np.dsplit`: cut along the third axis."""
+    return split(_with_axes(ary, 3, "dsplit"), indices_or_sections, 2)
+
+
+def _with_axes(ary: Any, least: int, name: str) -> Any:
+    ary = as_array(ary)
+    if ary.ndim < least:
+        raise ValueError(f"{name} only works on arrays of {least} or more dimensions, not on shape {ary.shape}")
+    return ary
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """`np.unstack`: the slices along an axis, as a tuple."""
+    if not np.ndim(x):
+        raise ValueError("unstack needs an axis to cut along; the input is zero-dimensional")
+    return tuple(moveaxis(x, axis, 0))
+
+
+if hasattr(np, "unstack"):  # NumPy 2.1
+    implements(np.unstack)(unstack)
+
+# -- repeating ---------------------------------------------------------------------------------
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """`np.repeat`: each element several times, along an axis."""
+    a = as_array(a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    counts = np.asarray(values(repeats))
+    if counts.size != 1:
+        return take(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
+    n = counts.item()
+    if n < 0:
+        raise ValueError("repeats may not contain negative values.")
+    copies = broadcast_to(expand_dims(a, axis + 1), (*a.shape[: axis + 1], n, *a.shape[axis + 1 :]))
+    return reshape(copies, (*a.shape[:axis], a.shape[axis] * n, *a.shape[axis + 1 :]))
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """`np.tile`: the whole array side by side, so many times along each axis."""
+    A = as_array(A)
+    times = tuple(reps) if np.ndim(reps) else (int(reps),)
+    ndim = max(A.ndim, len(times))
+    shape, times = (1,) * (ndim - A.ndim) + A.shape, (1,) * (ndim - len(times)) + times
+    spread = reshape(A, tuple(n for length in shape for n in (1, length)))
+    spread = broadcast_to(spread, tuple(n for pair in zip(times, shape, strict=True) for n in pair))
+    return reshape(spread, tuple(t * n for t, n in zip(times, shape, strict=True)))
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    """`np.resize`: another size, filled by reading the elements over and over."""
+    flat = ravel(a)
+    places = np.resize(np.arange(flat.size), new_shape)  # zeros where there is nothing to read
+    return take(flat, places) if flat.size else np.zeros_like(flat, shape=places.shape)
+
+
+# -- padding -----------------------------------------------------------------------------------
+
+
+def _pad_vjp(g: Any, y: Any, x: Any, width: Any, constant_values: Any = 0) -> Any:
+    return g[tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))]
+
+
+pad_op: Op = Op(
+    lambda x, width, constant_values=0: np.pad(x, width, constant_values=constant_values),
+    _pad_vjp,
+    name="pad",
+    formula="pad({0}, {width})",
+    samples=calls(
+        normal((2, 3), width=((1, 0), (2, 1))),
+        normal((3,), width=((1, 2),), constant_values=(4.0, 5.0)),
+        normal((0, 2), width=((1, 1), (0, 0))),
+    ),
+)
+
+
+@implements(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+    """`np.pad`: longer at both ends of each axis; modes constant, edge, reflect, symmetric and wrap.
+
+    Parameters
+    ----------
+    array, pad_width
+        As for NumPy: one number, ``(before, after)``, one pair per axis, or a dictionary of axes.
+    mode
+        The other modes of NumPy are refused.
+    **kwargs
+        ``constant_values`` for "constant"; ``reflect_type="even"`` for "reflect" and "symmetric".
+
+    Raises
+    ------
+    TypeError
+        For a mode, or a ``reflect_type``, without a gradient rule.
+    """
+    array = as_array(array)
+    if isinstance(pad_width, dict):
+        given = {normalize_axis_index(axis, array.ndim): np.broadcast_to(w, 2) for axis, w in pad_width.items()}
+        pad_width = [given.get(i, (0, 0)) for i in range(array.ndim)]
+    width = tuple((int(before), int(after)) for before, after in np.broadcast_to(pad_width, (array.ndim, 2)))
+    if mode == "constant":
+        return pad_op(array, width=width, **kwargs)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise TypeError(
+            f"np.pad of a tensor can't honour mode={mode!r}: use 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'"
+        )
+    if kwargs.get("reflect_type", "even") != "even":
+        raise TypeError(f"np.pad of a tensor can't honour reflect_type={kwargs['reflect_type']!r}: use 'even'")
+    for axis, w in enumerate(width):
+        if any(w):
+            array = take(array, np.pad(np.arange(array.shape[axis]), w, mode, **kwargs), axis)
+    return array
+
+
+# -- inserting and removing --------------------------------------------------------------------
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """`np.append`: a new array with values joined at the end."""
+    return concatenate((arr, values), axis=axis)
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """`np.insert`: a new array with values put before the given indices."""
+    arr, new = as_array(arr), as_array(values)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    axis, n = normalize_axis_index(axis, arr.ndim), arr.shape[axis]
+    if arr.dtype != new.dtype:
+        new = astype(new, arr.dtype)
+    new = reshape(new, (1,) * (arr.ndim - new.ndim) + new.shape)
+    places = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
+    if places.size == 1 and places.dtype != bool:
+        new = moveaxis(new, 0, axis) if places.ndim == 0 else new
+        count = new.shape[axis]
+    else:
+        count = np.count_nonzero(places) if places.dtype == bool else places.size
+    new = broadcast_to(new, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
+    order = np.insert(np.arange(n), obj, np.arange(n, n + count))
+    return take(concatenate((arr, new), axis), order, axis)
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """`np.delete`: a new array without the entries at the given indices."""
+    arr = as_array(arr)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    return take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """`np.trim_zeros`: without the zeros at the front ("f") and back ("b"), along the given axes."""
+    filt = as_array(filt)
+    axes = range(filt.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
+    if not set(trim.lower()) <= {"f", "b"}:
+        raise ValueError(f"unexpected character(s) in trim: {trim!r}")
+    box = []
+    for i, (n, found) in enumerate(zip(filt.shape, np.nonzero(values(filt)), strict=True)):
+        first, last = (found.min(), found.max() + 1) if found.size else (n, n)
+        front, back = ("f" in trim.lower() and i in axes), ("b" in trim.lower() and i in axes)
+        box.append(slice(int(first) if front else 0, max(int(last) if back else n, int(first) if front else 0)))
+    return filt[tuple(box)]
