@@ -286,7 +286,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 @implements(np.choose)
-def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+def choose(a: Any, choices: Any, out: None = None, mode: Any = "raise") -> Any:
     """`np.choose`: each element from the choice that the integer at its place numbers."""
     refuse("np.choose", out=out)
     which, options = np.asarray(values(a)), list(choices)

@@ -68,7 +68,7 @@ concatenate_op: Op = Op(
 
 @implements(np.concatenate)
 def concatenate(
-    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+    arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     """`np.concatenate`: join along an existing axis; None flattens first."""
     refuse("np.concatenate", out=out)
@@ -79,7 +79,7 @@ def concatenate(
     if dtype is not None:
         options["dtype"] = np.dtype(dtype)
         if options["dtype"].kind != "f":
-            return np.concatenate([values(a) for a in parts], **options, casting=casting)
+            return np.concatenate([values(a) for a in parts], axis, dtype=dtype, casting=casting)
     if casting != "same_kind":
         options["casting"] = casting
     return concatenate_op(*parts, **options)

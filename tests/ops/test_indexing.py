@@ -203,7 +203,7 @@ def test_other_ways_to_pick(call, agrees, rng):
         (lambda x: np.take(x, [99]), IndexError, "out of bounds"),
         (lambda x: np.take_along_axis(x, np.array([0]), 0), ValueError, "as many axes"),
         (lambda x: np.choose(np.array([7]), [x, x]), ValueError, "invalid entry"),
-        (lambda x: np.select([x > 0], []), ValueError, "for each condition"),
+        (lambda x: mg.select([x > 0], []), ValueError, "for each condition"),
         (lambda x: np.select([x], [x]), TypeError, "boolean"),
         (lambda x: np.put(x, 0, 1.0), TypeError, r"np\.put .*mg.put"),
         (lambda x: np.place(x, x > 0, 1.0), TypeError, r"np\.place .*mg.put"),

@@ -65,8 +65,8 @@ ONE = {
     "delete row": lambda x: np.delete(x, [0, -1], axis=0),
     "delete slice": lambda x: np.delete(x, slice(None, None, 2), axis=1),
     "delete mask": lambda x: np.delete(x, np.array([True, False, False, True]), axis=0),
-    "trim_zeros": lambda x: np.trim_zeros(x[0] * np.array([0, 0, 1, 1, 0])),
-    "trim_zeros front": lambda x: np.trim_zeros(x[0] * np.array([0, 0, 1, 1, 0]), "f"),
+    "trim_zeros": lambda x: np.trim_zeros(x[0] * np.array([0, 0, 1, 1, 0, 0])),
+    "trim_zeros front": lambda x: np.trim_zeros(x[0] * np.array([0, 0, 1, 1, 0, 0]), "f"),
     "trim_zeros all": lambda x: np.trim_zeros(x[0] * 0),
 }
 if hasattr(np, "unstack"):
