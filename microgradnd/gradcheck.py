@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .backward import gradients
-from .checking.numeric import natural_steps
-from .checking.problem import Problem, Recording
-from .checking.report import GradcheckError, InputResult, Report
-from .checking.verdict import Tolerance, judge
-from .core import Node
-from .tensor import tensor
+from .checking import leaks
+from .checking.blame import EXHAUSTIVE, Inquest
+from .checking.problem import Problem, cotangent, second_order
+from .checking.report import GradcheckError, Report
+from .checking.reproduce import literal, op_expression
+from .checking.search import Search
+from .checking.verdict import KINK, WRONG, Tolerance
+from .core import Op
 
 
 def gradcheck(
@@ -25,6 +27,8 @@ def gradcheck(
     atol: float | None = None,
     raises: bool = True,
     wrt: Any = None,
+    exhaustive: bool | None = None,
+    kinks: str = "accept",
     seed: int = 0,
     **options: Any,
 ) -> Report:
@@ -47,13 +51,21 @@ def gradcheck(
         Whether a wrong gradient raises; otherwise look at the report.
     wrt
         Indices or names of the inputs to check; by default all floating-point ones.
+    exhaustive
+        True checks every element alone; False checks along random directions, and halves where one
+        disagrees until the wrong elements are found; by default it depends on whether the inputs
+        have more than 1000 elements.
+    kinks
+        "accept" a gradient between the one-sided slopes where `f` has a kink, or make it an "error".
     seed
-        Of the random cotangents.
+        Of the random cotangents and directions.
+    **options
+        Keyword arguments of `f`.
 
     Returns
     -------
     Report
-        Truthy when right.
+        Truthy when right; `print` it for the details, or call its `plot()`.
 
     Raises
     ------
@@ -61,6 +73,12 @@ def gradcheck(
         If a gradient is wrong, or nothing could be told.
     TypeError, ValueError
         If there is nothing to compare.
+
+    Notes
+    -----
+    Differences are extrapolated twice and come with an estimate of their own error (`checking.numeric`).
+    Besides the whole, every op that `f` records is checked by itself: so an error that is damped later on
+    is found, and the guilty op is named.
 
     Examples
     --------
@@ -71,85 +89,117 @@ def gradcheck(
     start = time.perf_counter()
     if order not in (1, 2):
         raise ValueError(f"order={order!r}: 1 checks gradients, 2 second derivatives too")
+    if kinks not in ("accept", "error"):
+        raise ValueError(f"kinks={kinks!r}: 'accept' or 'error'")
     tolerance = Tolerance(*(d if t is None else t for t, d in zip((rtol, atol), Tolerance(), strict=True)))
-    rng = np.random.default_rng(seed)
     problem = Problem(f, inputs, options, wrt)
-    report = compare(problem, tolerance, rng)
-    if order == 2 and report:
-        second = compare(derivative(problem, rng), tolerance, rng)
-        report.inputs += second.inputs
-        report.messages += second.messages
-        problem.calls += second.calls
+    check = _Check(problem, tolerance, exhaustive, np.random.default_rng(seed))
+    report = check.run(order)
+    report.function = _title(f)
+    if kinks == "error" and report.kinks:
+        report.broken.append(f"{len(report.kinks)} elements are on a kink, and kinks='error'")
+    report.reproduce = next((fault.reproduce for fault in report.blame if fault.reproduce), "") or _call(
+        f, inputs, options, seed, order
+    )
     report.calls, report.seconds = problem.calls, time.perf_counter() - start
     if raises and not report:
         raise GradcheckError(report)
     return report
 
 
-def compare(problem: Problem, tolerance: Tolerance, rng: np.random.Generator) -> Report:
-    """Check each element of each input."""
-    run = problem.record()
-    again = problem.values(problem.point)
-    if not np.array_equal(run.vector, again, equal_nan=True):
-        return Report([], ["f is not deterministic: two calls with the same inputs differ"], calls=problem.calls)
-    w = cotangent(run.vector.shape, rng)
-    analytic = problem.pull(run, w)
-    results = []
-    for i, g in enumerate(analytic):
-        scale = float(np.abs(g).max(initial=0.0, where=np.isfinite(g)))
-        result = InputResult(
-            problem.checked[i].name, g, np.full(g.shape, np.nan), np.full(g.shape, np.nan), scale=scale
-        )
-        steps = natural_steps(problem.point[i])
-        for k in range(g.size):
-            step = float(steps.flat[k])
-            result.add(k, check_element(problem, run, w, i, k, step, result, tolerance), step)
-        results.append(result)
-    return Report(results, calls=problem.calls)
+@dataclass
+class _Check:
+    """One check under way."""
+
+    problem: Problem
+    tolerance: Tolerance
+    exhaustive: bool | None
+    rng: np.random.Generator
+
+    def run(self, order: int) -> Report:
+        report = Report()
+        again = self.problem.values(self.problem.point)
+        if not np.array_equal(self.problem.at, again, equal_nan=True):
+            report.broken.append(
+                "the function is not deterministic: two calls with the same inputs differ (dropout? random numbers without a seed?)"
+            )
+            return report
+        self.compare(self.problem, report)
+        if order == 2 and report:
+            self.compare(second_order(self.problem, self.rng), report, order=2)
+        return report
+
+    def compare(self, problem: Problem, report: Report, order: int = 1) -> None:
+        """Hold the whole against differences, then each op by itself, and find out why they disagree."""
+        w = cotangent(problem.at.shape, self.rng)
+        nodes = problem.recorded.nodes()
+        inquest = Inquest(nodes, self.tolerance, self.rng)
+        if order == 2 and not inquest.faults:
+            inquest = Inquest(self.problem.recorded.nodes(), self.tolerance, self.rng)
+            inquest.examine_rules()
+        report.blame += inquest.faults
+        report.ops += len(nodes)
+        try:
+            analytic = problem.pull(problem.recorded, w)
+        except Exception as error:
+            if not inquest.faults:
+                report.broken.append(f"backward raised {type(error).__name__}: {error}")
+            return
+        names = [leaf.name if order == 1 else f"{leaf.name} (second order)" for leaf in problem.checked]
+        search = Search(problem, w, analytic, names, self.tolerance, self.rng)
+        size = sum(x.size for x in problem.point)
+        results = search.run(size <= EXHAUSTIVE if self.exhaustive is None else self.exhaustive)
+        report.inputs += results
+        report.notes += [
+            f"{place} declares a surrogate gradient, and was not held against differences"
+            for place in inquest.surrogates
+        ]
+        report.notes += [f"{place} could not be judged by itself" for place in inquest.unclear]
+        wrong = [(x, k) for x in results for k in x.of(WRONG)]
+        if wrong and not inquest.faults:
+            self.explain(problem, inquest, wrong, report)
+
+    def explain(self, problem: Problem, inquest: Inquest, wrong: list[Any], report: Report) -> None:
+        """Every op is right by itself, and the whole is wrong: find the broken path."""
+        nodes = problem.recorded.nodes()
+        lost = leaks.find_overwritten(nodes) or leaks.find_leak(problem, self.rng)
+        excuse = inquest.surrogates[:1] or inquest.kinked[:1]
+        if lost:
+            report.broken.append(lost)
+        elif excuse:
+            for x, k in wrong:
+                x.verdicts[k] = x.verdicts[k]._replace(kind=KINK, why=f"{excuse[0]} decides here")
+        else:
+            report.broken.append(
+                "every recorded op is right by itself and the whole is wrong: the engine adds up wrongly, please report this"
+            )
 
 
-def check_element(
-    problem: Problem,
-    run: Recording,
-    w: np.ndarray,
-    i: int,
-    k: int,
-    step: float,
-    result: InputResult,
-    tolerance: Tolerance,
-) -> Any:
-    """Judge one element of one gradient."""
-
-    def along(t: float) -> np.ndarray:
-        point = list(problem.point)
-        point[i] = point[i].copy()
-        point[i].flat[k] += t * step
-        return problem.values(point)
-
-    return judge(along, run.vector, w, float(result.analytic.flat[k]) * step, result.scale * step, tolerance)
+def _title(f: Callable[..., Any]) -> str:
+    if isinstance(f, Op):
+        return f"op `{f.name}`"
+    name = getattr(f, "__name__", type(f).__name__)
+    if name == "<lambda>":
+        code = f.__code__
+        return f"the lambda at {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
+    return f"{name}"
 
 
-def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Random numbers of either sign, none near zero and no two alike: ones would hide what sums to zero."""
-    return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
+def _call(f: Callable[..., Any], inputs: tuple[Any, ...], options: dict[str, Any], seed: int, order: int) -> str:
+    """The call that was made, as short text."""
+    name = op_expression(f) if isinstance(f, Op) else getattr(f, "__name__", "f").replace("<lambda>", "f")
+    written = [_argument(x) for x in inputs] + [f"{key}={value!r}"[:40] for key, value in options.items()]
+    return f"mg.gradcheck({', '.join([name, *written, *(['order=2'] if order == 2 else []), f'seed={seed}'])})"
 
 
-def derivative(problem: Problem, rng: np.random.Generator) -> Problem:
-    """The function (x, v) -> vjp(f, x)(v), as a problem of its own."""
-    run = problem.record()
-
-    def vjp(point: list[Node], cotangents: list[Any]) -> list[Any]:
-        again = problem.run(point)
-        total = None
-        for y, v in zip(again.outputs, cotangents, strict=True):
-            if isinstance(y, Node) and y.tracked:
-                part = gradients(y, point, v, create_graph=True)
-                total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
-        return total or []
-
-    seeds = [
-        tensor(cotangent(np.shape(y.value if isinstance(y, Node) else y), rng), name=f"cotangent {i}")
-        for i, y in enumerate(run.outputs)
-    ]
-    point = [tensor(x, name=leaf.name) for x, leaf in zip(problem.point, problem.checked, strict=True)]
-    return Problem(vjp, (point, seeds), {})
+def _argument(x: Any) -> str:
+    named = getattr(x, "name", None)
+    if named:
+        return str(named)
+    if isinstance(x, np.ndarray | float | int):
+        try:
+            text = literal(x)[0]
+        except ValueError:
+            text = ""
+        return text if 0 < len(text) <= 60 else f"<array {np.shape(x)}>"
+    return f"<{type(x).__name__}>"

@@ -35,6 +35,18 @@ class Recording(NamedTuple):
     outputs: list[Any]  # the floating-point ones, nodes or arrays
     vector: np.ndarray  # all their numbers
 
+    def nodes(self) -> list[Node]:
+        """What this run recorded, oldest first."""
+        since = min(x.serial for x in self.tensors)
+        seen: dict[int, Node] = {}
+        waiting = list(self.outputs)
+        while waiting:
+            x = waiting.pop()
+            if isinstance(x, Node) and x.op is not None and x.serial > since and x.serial not in seen:
+                seen[x.serial] = x
+                waiting += x.inputs or ()
+        return [seen[serial] for serial in sorted(seen)]
+
 
 class Problem:
     """`f` at `inputs`, ready to be run at other points.
@@ -67,6 +79,11 @@ class Problem:
         self.checked = [leaf for leaf in self.leaves if leaf.checked]
         self._refuse_nothing(chosen, names)
         self.point = [np.array(_array(leaf.value), dtype=np.float64) for leaf in self.checked]
+        self.recorded = self.record()
+        self.at = self.recorded.vector
+        widths = [y.value.dtype for y in (*self.recorded.nodes(), *self.recorded.outputs) if isinstance(y, Node)]
+        # A function may compute in float32 whatever it is given.
+        self.eps = max([2.0**-52, *(float(np.finfo(t).eps) for t in widths if t.kind == "f")])
 
     def _refuse_nothing(self, chosen: set[int] | None, names: list[str]) -> None:
         without = [names[i] for i in sorted(chosen or ()) if not any(leaf.input == i for leaf in self.checked)]
@@ -140,6 +157,30 @@ class Problem:
             return np.concatenate([p.astype(complex) for p in parts if p.dtype.kind in "fc"])
         except Exception:
             return None  # a second opinion, never a reason to fail
+
+
+def second_order(problem: Problem, rng: np.random.Generator) -> Problem:
+    """The function (x, v) -> vjp(f, x)(v), as a problem of its own."""
+
+    def vjp(point: list[Node], cotangents: list[Any]) -> list[Any]:
+        total: list[Any] = []
+        for y, v in zip(problem.run(point).outputs, cotangents, strict=True):
+            if isinstance(y, Node) and y.tracked:
+                part = gradients(y, point, v, create_graph=True)
+                total = [a + b for a, b in zip(total, part, strict=True)] if total else part
+        return total or [0.0 * x for x in point]
+
+    seeds = [
+        tensor(cotangent(_array(y).shape, rng), name=f"cotangent {i}" if i else "cotangent")
+        for i, y in enumerate(problem.recorded.outputs)
+    ]
+    point = [tensor(x, name=leaf.name) for x, leaf in zip(problem.point, problem.checked, strict=True)]
+    return Problem(vjp, (point, seeds), {})
+
+
+def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random numbers of either sign, none near zero and no two alike: ones would hide what sums to zero."""
+    return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
 
 
 def _named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:

@@ -2,111 +2,179 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .verdict import KINK, RIGHT, UNCLEAR, WRONG, Verdict
 
+if TYPE_CHECKING:
+    from .blame import Fault
 
-@dataclass
+
+class Element(NamedTuple):
+    """One element of one gradient, and what differences say of it."""
+
+    input: str
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    error: float  # estimated error of `numeric`
+    relative: float  # difference between the two, relative to the larger
+    sides: tuple[float, float] | None = None  # the one-sided slopes, at a kink
+    why: str = ""
+
+
 class InputResult:
-    """One input: gradients and verdicts by element, NaN and "" where none was taken alone."""
+    """One input: its gradient, and the verdict on each element that was looked at alone.
 
-    name: str
-    analytic: np.ndarray
-    numeric: np.ndarray
-    error: np.ndarray
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
-    scale: float = 0.0
+    Parameters
+    ----------
+    name
+        What messages call it.
+    analytic
+        The gradient by backward.
+    """
 
-    def add(self, k: int, verdict: Verdict, step: float) -> None:
-        """Note the verdict on element `k`, taken along a direction of length `step`."""
-        self.numeric.flat[k], self.error.flat[k] = verdict.numeric / step, verdict.error / step
-        self.verdicts[k] = verdict
+    def __init__(self, name: str, analytic: np.ndarray) -> None:
+        self.name, self.analytic = name, analytic
+        self.verdicts: dict[int, Verdict] = {}  # by flat index
+        self.directions = 0  # random directions along which all of it was found right
+        finite = np.isfinite(analytic)
+        self.scale = float(np.abs(analytic).max(initial=0.0, where=finite))
 
     def of(self, kind: str) -> list[int]:
         """The flat indices of this verdict."""
         return [k for k, verdict in self.verdicts.items() if verdict.kind == kind]
 
-    def relative(self, k: int) -> float:
-        """The relative difference at element `k`."""
-        a, n = self.analytic.flat[k], self.numeric.flat[k]
-        size = max(abs(a), abs(n), 1e-12 * self.scale)
-        return float(abs(a - n) / size) if size else 0.0
+    def element(self, k: int) -> Element:
+        """What is known of the element at a flat index."""
+        verdict, a = self.verdicts[k], float(self.analytic.flat[k])
+        index = tuple(int(i) for i in np.unravel_index(k, self.analytic.shape))
+        size = max(abs(a), abs(verdict.numeric), 1e-12 * self.scale)
+        relative = abs(a - verdict.numeric) / size if size else 0.0
+        return Element(self.name, index, a, verdict.numeric, verdict.error, relative, verdict.sides, verdict.why)
 
     @property
-    def worst(self) -> tuple[int, ...] | None:
-        """The index of the largest relative difference; the wrong ones come first."""
-        among = self.of(WRONG) or self.of(RIGHT)
-        if not among:
-            return None
-        return tuple(int(i) for i in np.unravel_index(max(among, key=self.relative), self.analytic.shape))
+    def worst(self) -> Element | None:
+        """The wrong element with the largest difference; if none is wrong, the right one with the largest relative."""
+        wrong = [self.element(k) for k in self.of(WRONG)]
+        if wrong:
+            return max(wrong, key=lambda e: abs(e.analytic - e.numeric) if np.isfinite(e.analytic) else np.inf)
+        return max((self.element(k) for k in self.of(RIGHT)), key=lambda e: e.relative, default=None)
 
     @property
     def max_error(self) -> float:
-        """The relative difference there."""
-        among = self.of(WRONG) or self.of(RIGHT)
-        return max(map(self.relative, among), default=0.0)
+        """The largest relative difference; at a kink that is accepted there is none to speak of."""
+        return max((self.element(k).relative for kind in (WRONG, RIGHT) for k in self.of(kind)), default=0.0)
+
+    def errors(self) -> np.ndarray:
+        """Relative differences in the input's shape, NaN where no element was looked at alone."""
+        errors = np.full(self.analytic.shape, np.nan)
+        for k in self.verdicts:
+            errors.flat[k] = self.element(k).relative
+        return errors
 
 
 @dataclass
 class Report:
-    """The result of `gradcheck`; true if nothing is wrong."""
+    """The result of `gradcheck`: true if nothing is wrong, and something could be told.
 
-    inputs: list[InputResult]
-    messages: list[str] = field(default_factory=list)
+    Attributes
+    ----------
+    inputs
+        One result per input that was checked; with ``order=2`` those of the second derivative follow.
+    blame
+        The ops whose own rules are wrong.
+    broken
+        What else is wrong, in words: a path that was not recorded, a function that is not deterministic.
+    notes
+        What is worth knowing and not wrong: surrogate gradients, ops that differences can't judge.
+    calls, seconds
+        What it cost: calls of the function, and time.
+    """
+
+    function: str = "f"
+    inputs: list[InputResult] = field(default_factory=list)
+    blame: list[Fault] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    ops: int = 0  # recorded ops that were checked by themselves
+    reproduce: str = ""
     calls: int = 0
     seconds: float = 0.0
 
-    @property
-    def failures(self) -> list[tuple[InputResult, int]]:
-        """The wrong elements, as input and flat index."""
-        return [(x, k) for x in self.inputs for k in x.of(WRONG)]
+    def _elements(self, kind: str) -> list[Element]:
+        return [x.element(k) for x in self.inputs for k in x.of(kind)]
 
     @property
-    def kinks(self) -> list[tuple[InputResult, int]]:
-        """The elements at which the function has a kink, and the gradient is one of those allowed there."""
-        return [(x, k) for x in self.inputs for k in x.of(KINK)]
+    def failures(self) -> list[Element]:
+        """The wrong elements."""
+        return self._elements(WRONG)
 
     @property
-    def inconclusive(self) -> list[tuple[InputResult, int]]:
-        """The elements that differences can't tell anything about."""
-        return [(x, k) for x in self.inputs for k in x.of(UNCLEAR)]
+    def kinks(self) -> list[Element]:
+        """Elements where the function has a kink, and the gradient is one of those allowed there."""
+        return self._elements(KINK)
+
+    @property
+    def inconclusive(self) -> list[Element]:
+        """Elements that differences can't tell anything about."""
+        return self._elements(UNCLEAR)
 
     @property
     def decided(self) -> bool:
         """Whether anything could be told at all."""
-        return not self.inconclusive or any(x.of(RIGHT) or x.of(KINK) for x in self.inputs)
+        told = any(x.directions or x.of(RIGHT) or x.of(KINK) or x.of(WRONG) for x in self.inputs)
+        return told or not self.inconclusive
 
     @property
     def ok(self) -> bool:
         """Whether everything that can be told is right."""
-        return not self.failures and not self.messages and self.decided
+        return self.decided and not (self.failures or self.blame or self.broken)
 
     @property
     def max_error(self) -> float:
-        """The largest relative difference."""
+        """The largest relative difference between analytic and numeric."""
         return max((x.max_error for x in self.inputs), default=0.0)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def __str__(self) -> str:
-        lines = list(self.messages)
-        for x in self.inputs:
-            for k in x.of(WRONG)[:3]:
-                index = list(np.unravel_index(k, x.analytic.shape))
-                lines.append(
-                    f"{x.name} at {list(map(int, index))}: analytic {x.analytic.flat[k]:.6g}, "
-                    f"numeric {x.numeric.flat[k]:.6g} ± {x.error.flat[k]:.1g}"
-                )
-        lines += [f"{x.name}: {x.verdicts[k].why}" for x, k in self.inconclusive[:3]]
-        return "\n".join(lines) or f"right: max_error {self.max_error:.1g}, {self.calls} calls of f"
+        from .text import write
+
+        return write(self)
 
     def __repr__(self) -> str:
-        return f"<gradcheck: {self}>"
+        return f"<gradcheck {self}>"
+
+    def _repr_html_(self) -> str:
+        colour = "#2a7d2a" if self else "#b00020"
+        head, *rest = str(self).split("\n")
+        body = html.escape("\n".join(rest))
+        return (
+            f'<div style="border-left: 4px solid {colour}; padding-left: 8px">'
+            f'<b style="color: {colour}">{html.escape(head)}</b><pre style="margin: 4px 0">{body}</pre></div>'
+        )
+
+    def plot(self) -> Any:
+        """Draw the map of errors over each input, with matplotlib.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib, which comes with ``pip install "microgradnd[train]"``.
+        """
+        from .picture import draw_errors
+
+        return draw_errors(self)
 
 
 class GradcheckError(AssertionError):
@@ -115,3 +183,6 @@ class GradcheckError(AssertionError):
     def __init__(self, report: Any) -> None:
         super().__init__(str(report))
         self.report = report
+
+
+GradcheckError.__module__ = "microgradnd"

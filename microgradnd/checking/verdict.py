@@ -11,6 +11,10 @@ from .numeric import Along, Rung, climb
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 
+_ESTIMATES = 10  # by how much an error estimate may be too small before it is held against the gradient
+_RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
+_ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
+
 
 class Tolerance(NamedTuple):
     """How far an analytic value may be from a numeric one, beyond ten times the latter's estimated error."""
@@ -19,8 +23,10 @@ class Tolerance(NamedTuple):
     absolute: float = 1e-12  # in units of the largest gradient of the same input
 
     def allows(self, a: float, n: float, scale: float, error: float = 0.0) -> bool:
-        """Whether `a` and `n` agree."""
-        return abs(a - n) <= self.relative * max(abs(a), abs(n)) + self.absolute * scale + 10 * error
+        """Whether `a` and `n` agree; a NaN or infinity never does."""
+        return bool(
+            abs(a - n) <= self.relative * max(abs(a), abs(n)) + self.absolute * scale + _ESTIMATES * error < np.inf
+        )
 
 
 class Verdict(NamedTuple):
@@ -29,109 +35,96 @@ class Verdict(NamedTuple):
     kind: str
     numeric: float
     error: float  # estimated, of `numeric`
-    sides: tuple[float, float] | None = None  # one-sided slopes at a kink
+    sides: tuple[float, float] | None = None  # the least and largest slope at a kink
     why: str = ""
 
+    def per(self, step: float) -> Verdict:
+        """The same for a direction of unit length instead of `step`."""
+        sides = self.sides and (self.sides[0] / step, self.sides[1] / step)
+        return self._replace(numeric=self.numeric / step, error=self.error / step, sides=sides)
 
-def judge(
-    along: Along,
-    at: np.ndarray,
-    w: np.ndarray,
-    analytic: float,
-    scale: float,
-    tolerance: Tolerance,
-    eps: float = 2.0**-52,
-    complex_step: Callable[[], float | None] | None = None,
-) -> Verdict:
-    """Compare an analytic directional derivative of ``w @ outputs`` with differences.
 
-    Parameters
-    ----------
-    along, at, eps
-        The function on a line, as for `numeric.climb`.
-    w
-        Cotangent of the outputs.
-    analytic
-        The value to judge.
-    scale
-        The largest value of its kind: differences far below it can't be resolved.
-    complex_step
-        The same derivative by the complex-step method, asked where rounding limits the differences,
-        and believed where it lies within their error.
-    """
-    if not np.isfinite(at).all():
+class Case(NamedTuple):
+    """One analytic directional derivative, and what differences need to judge it."""
+
+    along: Along  # the outputs on a line through the point
+    at: np.ndarray  # the outputs at the point
+    w: np.ndarray  # cotangent of the outputs: the derivative is of w @ outputs
+    analytic: float
+    scale: float  # the largest value of its kind: differences far below it can't be resolved
+    tolerance: Tolerance
+    eps: float = 2.0**-52  # spacing of the floating-point numbers that the function computes with
+    complex_step: Callable[[], float | None] = lambda: None  # the same by a complex step, where f allows it
+
+
+def judge(case: Case) -> Verdict:
+    """Compare one analytic derivative with differences: six calls if they agree, up to thirty if not."""
+    if not np.isfinite(case.at).all():
         return Verdict(UNCLEAR, np.nan, np.inf, why="f is not finite here")
     rungs: list[Rung] = []
     measured: list[tuple[float, float]] = []
-    for rung in climb(along, at, eps):
+    for rung in climb(case.along, case.at, case.eps):
         rungs.append(rung)
-        value, error = rung.weigh(w)
+        value, error = rung.weigh(case.w)
         if not np.isfinite(value):
             continue
         measured.append((value, error))
-        if error <= 1e-5 * max(abs(value), scale) and tolerance.allows(analytic, value, scale):
+        size = max(abs(value), case.scale)
+        if error <= 1e-5 * size and case.tolerance.allows(case.analytic, value, case.scale):
             return Verdict(RIGHT, value, error)
-        if len(measured) > 1 and _consistent(measured[-2:]) and error <= 1e-10 * max(abs(value), scale):
+        if len(measured) > 1 and _consistent(*measured[-2:]) and error <= 1e-10 * size:
             break
-    if complex_step is not None and measured:
-        measured = _refined(measured, complex_step)
-    return _decide(rungs, measured, w, analytic, scale, tolerance)
+    if not measured:
+        return _at_an_edge(rungs, case)
+    return _decide(rungs, _refine(measured, case), case)
 
 
-def _consistent(pair: list[tuple[float, float]]) -> bool:
-    (n1, e1), (n2, e2) = pair
-    return abs(n1 - n2) <= 10 * (e1 + e2)
+def _consistent(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(one[0] - other[0]) <= _ESTIMATES * (one[1] + other[1])
 
 
-def _refined(
-    measured: list[tuple[float, float]], complex_step: Callable[[], float | None]
-) -> list[tuple[float, float]]:
+def _refine(measured: list[tuple[float, float]], case: Case) -> list[tuple[float, float]]:
+    """The complex-step value where there is one within the differences' error, else these differences.
+
+    Squire & Trapp, SIAM Review 40 (1998), doi 10.1137/S003614459631241X. It has no rounding to speak of, but is silently
+    wrong for what is not analytic (abs, maximum): so it may sharpen an estimate and never replaces one.
+    """
     value, error = min(measured, key=lambda m: m[1])
-    exact = complex_step()
-    if exact is None or not abs(exact - value) <= 10 * error <= 1e-2 * abs(value):
+    if error <= 1e-10 * abs(value):
+        return measured
+    exact = case.complex_step()
+    if exact is None or not abs(exact - value) <= _ESTIMATES * error <= 1e-2 * max(abs(value), case.scale):
         return measured
     return [(exact, 1e-15 * abs(exact))]
 
 
-def _decide(
-    rungs: list[Rung],
-    measured: list[tuple[float, float]],
-    w: np.ndarray,
-    analytic: float,
-    scale: float,
-    tolerance: Tolerance,
-) -> Verdict:
-    """The verdict of differences that don't simply confirm the analytic value."""
-    if not measured:
-        return _at_an_edge(rungs, w, analytic, scale, tolerance)
+def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) -> Verdict:
+    """The verdict where differences don't simply confirm the analytic value."""
     best, *others = sorted(measured, key=lambda m: m[1])
     value, error = best
-    if others and not _consistent([best, others[0]]):
-        error = abs(
-            value - others[0][0]
-        )  # two steps that differ by more than they admit: neither is to be believed further
-    resolved = 10 * error <= 1e-3 * max(abs(value), scale)
-    right = np.isfinite(analytic) and tolerance.allows(analytic, value, scale, error)
-    if resolved and right:
+    if others and not _consistent(best, others[0]):
+        error = abs(value - others[0][0])  # they differ by more than they admit: neither is to be believed further
+    fits = case.tolerance.allows(case.analytic, value, case.scale, error)
+    resolved = _ESTIMATES * error <= _RESOLVED * max(abs(value), case.scale)
+    if fits and (resolved or abs(case.analytic) <= _ROUNDING * float(np.abs(case.w) @ np.abs(case.at))):
         return Verdict(RIGHT, value, error)
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
     pair = sorted(sided, key=lambda r: -r.step)[-2:]
-    kink = _at_a_kink(pair[0], pair[1], w, analytic, scale, tolerance) if len(pair) == 2 else None
+    kink = _at_a_kink(pair[0], pair[1], case) if len(pair) == 2 else None
     if kink is not None:
         return kink
     if resolved:
         return Verdict(WRONG, value, error)
     jumps = len(pair) == 2 and _jumps(pair[0], pair[1])
-    why = (
-        "f jumps here, or its slope is unbounded" if jumps else "too much rounding noise, or too steep, for differences"
-    )
+    why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
 
 
-def _at_a_kink(
-    far: Rung, near: Rung, w: np.ndarray, analytic: float, scale: float, tolerance: Tolerance
-) -> Verdict | None:
-    """A jump of slope that stays as the step shrinks; what lies between the slopes is accepted."""
+def _at_a_kink(far: Rung, near: Rung, case: Case) -> Verdict | None:
+    """A jump of slope that stays as the step shrinks; what lies between the slopes is accepted.
+
+    Taken output by output: relu(x) - relu(-x) is smooth at 0, but its parts are not.
+    """
     jump, before = near.right - near.left, far.right - far.left
     visible = np.abs(jump) > 20 * near.noise + 1e-9 * (np.abs(near.left) + np.abs(near.right))
     with np.errstate(all="ignore"):
@@ -139,12 +132,13 @@ def _at_a_kink(
     kinked = visible & (ratio > 0.75) & (ratio < 1.5)
     if not kinked.any():
         return None
+    w = case.w
     smooth = w[~kinked] @ near.slopes[~kinked]
     sides = w[kinked] * near.left[kinked], w[kinked] * near.right[kinked]
     low, high = float(smooth + np.minimum(*sides).sum()), float(smooth + np.maximum(*sides).sum())
     error = float(np.abs(w) @ near.noise + np.abs(w[~kinked]) @ near.errors[~kinked])
-    nearest = float(np.clip(analytic, low, high))
-    inside = np.isfinite(analytic) and tolerance.allows(analytic, nearest, scale, error)
+    nearest = float(np.clip(case.analytic, low, high))
+    inside = case.tolerance.allows(case.analytic, nearest, case.scale, error)
     return Verdict(KINK if inside else WRONG, nearest, error, (low, high))
 
 
@@ -154,15 +148,15 @@ def _jumps(far: Rung, near: Rung) -> bool:
     return bool(np.any((apart > 100 * near.noise) & (apart > 3 * before)))
 
 
-def _at_an_edge(rungs: list[Rung], w: np.ndarray, analytic: float, scale: float, tolerance: Tolerance) -> Verdict:
+def _at_an_edge(rungs: list[Rung], case: Case) -> Verdict:
     """Differences from the one side on which f is defined."""
-    unknown = Verdict(UNCLEAR, np.nan, np.inf, why=f"f is not differentiable here (analytic {analytic:.6g})")
+    unknown = Verdict(UNCLEAR, np.nan, np.inf, why=f"f is not differentiable here (analytic {case.analytic:.6g})")
     sided = [(r, side) for r in rungs for side in (r.left, r.right) if np.isfinite(side).all()]
     if len(sided) < 2:
         return unknown
     (_, a), (near, b) = sorted(sided, key=lambda pair: -pair[0].step)[-2:]
-    value, error = float(w @ b), float(np.abs(w) @ (np.abs(a - b) + near.noise))
-    if 10 * error > 1e-3 * max(abs(value), scale):
+    value, error = float(case.w @ b), float(np.abs(case.w) @ (np.abs(a - b) + near.noise))
+    if _ESTIMATES * error > _RESOLVED * max(abs(value), case.scale):
         return unknown
-    inside = np.isfinite(analytic) and tolerance.allows(analytic, value, scale, error)
-    return Verdict(KINK if inside else WRONG, value, error, (value, value), why="f is defined on one side only")
+    inside = case.tolerance.allows(case.analytic, value, case.scale, error)
+    return Verdict(KINK if inside else WRONG, value, error, (value, value), "f is defined on one side only")

@@ -1,0 +1,223 @@
+"""Whose fault: each recorded op checked alone, at its recorded inputs, with random cotangents.
+
+An error made in one op spreads to everything before it, and may be damped to nothing after it. Alone,
+each op is either right or not, so that the one wrong op in a network of hundreds is found, and two are both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backward import pull
+from ..core import Node, Op, mode_switch, record
+from ..tensor import tensor
+from .patterns import Context, find_pattern
+from .problem import Problem, cotangent, second_order
+from .report import InputResult
+from .reproduce import smallest_call
+from .search import Search
+from .verdict import KINK, UNCLEAR, WRONG, Tolerance
+
+EXHAUSTIVE = 1000  # gradients up to this size are checked element by element
+_AT_A_KINK = 6  # random directions tried there
+
+
+@dataclass
+class Fault:
+    """One op whose rule is wrong, and where that shows most."""
+
+    op: str
+    number: int  # in the order of recording, from 1
+    site: str  # the user's line that recorded it
+    argument: int
+    shape: tuple[int, ...]
+    message: str = ""  # if it isn't a matter of numbers
+    result: InputResult | None = None
+    pattern: str = ""
+    reproduce: str = ""
+    times: int = 1  # how many recordings of this op are wrong in this argument
+    order: int = 1
+
+
+class Alone:
+    """One op as a function of those of its arguments that want a gradient.
+
+    Parameters
+    ----------
+    op, given, options
+        The call: positional values, of which narrow floats are widened to float64, and keyword options.
+    arguments
+        Which of the values to differentiate with respect to.
+    """
+
+    def __init__(self, op: Op, given: Sequence[Any], options: dict[str, Any], arguments: Sequence[int]) -> None:
+        self.op, self.options, self.arguments = op, options, list(arguments)
+        self.given = [_wide(v) for v in given]
+        self.point = [np.asarray(self.given[i]) for i in self.arguments]
+        self.out = np.asarray(self._compute(self.point))
+        self.at = self.out.ravel().astype(np.float64)
+        self.eps = float(np.finfo(self.out.dtype).eps) if self.out.dtype.kind == "f" else 2.0**-52
+
+    @classmethod
+    def of(cls, node: Node) -> Alone:
+        """A recorded op, at its recorded inputs."""
+        op: Any = node.op
+        wanted = [i for i, x in enumerate(node.inputs or ()) if isinstance(x, Node) and x.tracked]
+        return cls(op, node.values, node.options, wanted)
+
+    def at_values(self, given: Sequence[Any]) -> Alone:
+        """The same op at other inputs."""
+        return Alone(self.op, given, self.options, self.arguments)
+
+    def search(self, tolerance: Tolerance, rng: np.random.Generator) -> Search:
+        """Its own rules held against differences."""
+        w = cotangent(self.at.shape, rng)
+        return Search(self, w, self.pull(w), [f"argument {i}" for i in self.arguments], tolerance, rng)
+
+    def _compute(self, arrays: Sequence[np.ndarray]) -> Any:
+        with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
+            return self.op.compute(self._place(arrays), self.options)[0]
+
+    def _place(self, arrays: Sequence[Any]) -> list[Any]:
+        given = list(self.given)
+        for i, x in zip(self.arguments, arrays, strict=True):
+            given[i] = x
+        return given
+
+    def values(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The output at other arguments, flat; NaN where it can't be computed."""
+        try:
+            return np.ravel(self._compute(arrays))
+        except (ArithmeticError, ValueError):
+            return np.full(1, np.nan)
+
+    def complex_values(self, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+        """The output at complex arguments, or None where the op doesn't take them."""
+        try:
+            return np.ravel(self._compute(arrays))
+        except Exception:
+            return None
+
+    def node(self, arrays: Sequence[Any] | None = None) -> Node:
+        """The op recorded anew."""
+        inputs = self._place(
+            [tensor(x, requires_grad=True) if not isinstance(x, Node) else x for x in arrays or self.point]
+        )
+        values = [x.value if isinstance(x, Node) else x for x in inputs]
+        with mode_switch(record=True, watch=None, scope=None), np.errstate(all="ignore"):
+            y, saved = self.op.compute(values, self.options)
+            return record(self.op, tuple(inputs), values, self.options, y, saved, True)
+
+    def pull(self, w: np.ndarray) -> list[np.ndarray]:
+        """The cotangents of the arguments, by the op's own rules."""
+        node = self.node()
+        with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
+            return [c for _, c in pull(node, w.reshape(self.out.shape).astype(self.out.dtype))]
+
+    def as_problem(self) -> Problem:
+        """The same for whatever takes functions: derivatives of derivatives, forward mode."""
+        names = [f"argument {i}" for i in self.arguments]
+        point = [tensor(x, name=name) for x, name in zip(self.point, names, strict=True)]
+        return Problem(lambda *tensors: self.node(tensors), point, {})
+
+
+def _wide(value: Any) -> Any:
+    narrow = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f" and value.dtype != np.float64
+    return value.astype(np.float64) if narrow else value
+
+
+class Inquest:
+    """Every recorded op examined; what was found.
+
+    Parameters
+    ----------
+    nodes
+        The recorded graph, oldest first.
+    """
+
+    def __init__(self, nodes: Sequence[Node], tolerance: Tolerance, rng: np.random.Generator) -> None:
+        self.nodes, self.tolerance, self.rng = nodes, tolerance, rng
+        self.faults: list[Fault] = []
+        self.kinked: list[str] = []  # ops that sit on a kink
+        self.unclear: list[str] = []
+        self.surrogates: list[str] = []
+        for number, node in enumerate(nodes, 1):
+            if node.op is not None and node.op.surrogate:
+                self.surrogates.append(_place(number, node))
+            else:
+                self._attempt(self._examine, number, node)
+
+    def examine_rules(self) -> None:
+        """Check the derivative of each op's rules, as order 2 needs them."""
+        for number, node in enumerate(self.nodes, 1):
+            if node.op is not None and not node.op.surrogate:
+                self._attempt(self._examine_rules, number, node)
+
+    def _attempt(self, examine: Callable[[int, Node], None], number: int, node: Node) -> None:
+        try:
+            examine(number, node)
+        except Exception as error:  # whatever a rule raises is what is wrong with it
+            self._add(Fault(_name(node), number, node.site, -1, (), message=str(error)))
+
+    def _examine(self, number: int, node: Node) -> None:
+        alone = Alone.of(node)
+        search = alone.search(self.tolerance, self.rng)
+        for j, argument in enumerate(alone.arguments):
+            if self._is_wrong(search, j, number, node):
+                self._look_closer(search, j)
+                fault = Fault(_name(node), number, node.site, argument, alone.point[j].shape, result=search.results[j])
+                fault.pattern = find_pattern(Context(alone, search, j))
+                fault.reproduce = smallest_call(alone, j, search)
+                self._add(fault)
+
+    def _examine_rules(self, number: int, node: Node) -> None:
+        problem = second_order(Alone.of(node).as_problem(), self.rng)
+        w = cotangent(problem.at.shape, self.rng)
+        names = [leaf.name for leaf in problem.checked]
+        search = Search(problem, w, problem.pull(problem.recorded, w), names, self.tolerance, self.rng)
+        for j, x in enumerate(problem.point):
+            if self._is_wrong(search, j, number, node):
+                self._look_closer(search, j)
+                self._add(Fault(_name(node), number, node.site, j, x.shape, result=search.results[j], order=2))
+
+    def _is_wrong(self, search: Search, j: int, number: int, node: Node) -> bool:
+        """One random direction, and more where there is a kink: ties that each take all pass many of them."""
+        everything = np.arange(search.results[j].analytic.size)
+        if not everything.size:
+            return False
+        verdict = search.along(j, everything)
+        if verdict.kind == KINK:
+            self.kinked.append(_place(number, node))
+            more = [search.along(j, everything, signs=np.ones(everything.size))]
+            more += [search.along(j, everything) for _ in range(_AT_A_KINK)]
+            return any(v.kind == WRONG for v in more)
+        if verdict.kind == UNCLEAR:
+            self.unclear.append(f"{_place(number, node)}: {verdict.why}")
+        return verdict.kind == WRONG
+
+    def _look_closer(self, search: Search, j: int) -> None:
+        size = search.results[j].analytic.size
+        if size <= EXHAUSTIVE:
+            search.one_by_one(j, range(size))
+        else:
+            search.by_directions(j)
+
+    def _add(self, fault: Fault) -> None:
+        """Note it, once per op and argument."""
+        for known in self.faults:
+            if (known.op, known.argument, bool(known.message)) == (fault.op, fault.argument, bool(fault.message)):
+                known.times += 1
+                return
+        self.faults.append(fault)
+
+
+def _name(node: Node) -> str:
+    return node.op.name if node.op is not None else ""
+
+
+def _place(number: int, node: Node) -> str:
+    return f"op #{number} `{_name(node)}`" + (f" at {node.site}" if node.site else "")

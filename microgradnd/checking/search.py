@@ -1,0 +1,149 @@
+"""Which elements of which gradient are wrong: one by one, or by random directions and halving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from .numeric import Along, natural_steps
+from .report import InputResult
+from .verdict import KINK, RIGHT, WRONG, Case, Tolerance, Verdict, judge
+
+_DIRECTIONS = 4  # one misses an element off by 1e-4 in some tenth of all draws; four, in hardly any
+_SAMPLE = 24  # elements looked at alone where a big gradient is wrong
+_CHECKS = 300  # directions spent on halving
+_TINY = 1e-20  # a complex step: its square vanishes beside any number
+
+
+class Target(Protocol):
+    """What can be searched: a function of arrays, at a point."""
+
+    point: list[np.ndarray]
+    at: np.ndarray
+    eps: float
+
+    def values(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The outputs at other arrays, as one vector."""
+
+    def complex_values(self, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+        """The same on complex arrays, if possible."""
+
+
+class Search:
+    """Analytic gradients of ``w @ outputs`` held against differences.
+
+    Parameters
+    ----------
+    target
+        The function at its point.
+    w
+        Cotangent of its outputs.
+    analytic
+        The gradients to judge, one per array of the point.
+    names
+        What the arrays are called.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        w: np.ndarray,
+        analytic: Sequence[np.ndarray],
+        names: Sequence[str],
+        tolerance: Tolerance,
+        rng: np.random.Generator,
+    ) -> None:
+        self.target, self.w, self.tolerance, self.rng = target, w, tolerance, rng
+        self.results = [InputResult(name, np.asarray(g)) for name, g in zip(names, analytic, strict=True)]
+        self.steps = [natural_steps(x) for x in target.point]
+
+    def run(self, exhaustive: bool) -> list[InputResult]:
+        """Check every gradient, each element alone or not."""
+        for i in range(len(self.results)):
+            if exhaustive:
+                self.one_by_one(i, range(self.results[i].analytic.size))
+            else:
+                self.by_directions(i)
+        return self.results
+
+    def one_by_one(self, i: int, elements: Sequence[int]) -> None:
+        """Judge these elements of gradient `i`, each alone."""
+        result = self.results[i]
+        for k in elements:
+            if k not in result.verdicts:
+                step = float(self.steps[i].flat[k])
+                analytic = float(result.analytic.flat[k]) * step
+                verdict = judge(self._case(self._line(i, [k], np.array([step])), analytic, result.scale * step))
+                result.verdicts[k] = verdict.per(step)
+
+    def by_directions(self, i: int) -> None:
+        """Judge gradient `i` along random directions; where one disagrees, halve until the elements are found."""
+        result = self.results[i]
+        everything = np.arange(result.analytic.size)
+        verdicts = [self.along(i, everything) for _ in range(_DIRECTIONS if everything.size else 0)]
+        if all(verdict.kind == RIGHT for verdict in verdicts):
+            result.directions = len(verdicts)
+            return
+        self._halve(i, everything)
+        self.one_by_one(i, self.rng.permutation(everything)[:_SAMPLE].tolist())
+
+    def _halve(self, i: int, everything: np.ndarray) -> None:
+        waiting, spent = [everything], 0
+        while waiting and spent < _CHECKS and len(self.results[i].of(WRONG)) < _SAMPLE:
+            part = waiting.pop()
+            if part.size == 1:
+                self.one_by_one(i, part.tolist())
+            elif self.along(i, part).kind not in (RIGHT, KINK):
+                waiting += np.array_split(part, 2)
+            spent += 1
+
+    def along(self, i: int, elements: np.ndarray, signs: np.ndarray | None = None) -> Verdict:
+        """Judge gradient `i` along a direction that moves these elements, of about unit length in all.
+
+        Of random magnitude as well as sign: two exchanged elements cancel in half of all sign vectors.
+        """
+        n = elements.size
+        draw = (self.rng.integers(32, 97, n) * self.rng.choice([-1, 1], n)) / 64 if signs is None else signs
+        moves = draw * self.steps[i].flat[elements] * 2.0 ** -round(np.log2(n) / 2)
+        g = self.results[i].analytic.flat[elements]
+        with np.errstate(all="ignore"):
+            analytic, scale = float(g @ moves), float(np.abs(g) @ np.abs(moves))
+        return judge(self._case(self._line(i, elements, moves), analytic, scale))
+
+    def _line(self, i: int, elements: Sequence[int] | np.ndarray, moves: np.ndarray) -> _Line:
+        return _Line(self.target, i, elements, moves)
+
+    def _case(self, line: _Line, analytic: float, scale: float) -> Case:
+        along: Along = line
+        return Case(
+            along,
+            self.target.at,
+            self.w,
+            analytic,
+            scale,
+            self.tolerance,
+            self.target.eps,
+            lambda: line.complex_step(self.w),
+        )
+
+
+class _Line:
+    """The outputs at ``x + t * direction``, where the direction moves some elements of one array."""
+
+    def __init__(self, target: Target, i: int, elements: Sequence[int] | np.ndarray, moves: np.ndarray) -> None:
+        self.target, self.i, self.elements, self.moves = target, i, elements, moves
+
+    def __call__(self, t: float) -> np.ndarray:
+        return self.target.values(self._moved(t, self.target.point))
+
+    def complex_step(self, w: np.ndarray) -> float | None:
+        y = self.target.complex_values(self._moved(1j * _TINY, [x.astype(complex) for x in self.target.point]))
+        return None if y is None or y.shape != w.shape else float(w @ y.imag) / _TINY
+
+    def _moved(self, t: complex, point: list[np.ndarray]) -> list[np.ndarray]:
+        arrays = list(point)
+        x = arrays[self.i] = arrays[self.i].copy()
+        x.reshape(-1)[self.elements] += t * self.moves
+        return arrays
