@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..backward import pull
-from ..core import Node, Op, mode_switch, record
+from ..context import mode_switch
+from ..core import Node, Op
 from ..tensor import tensor
 from .patterns import Context, find_pattern
 from .problem import Problem, cotangent, second_order
@@ -80,7 +81,7 @@ class Alone:
 
     def _compute(self, arrays: Sequence[np.ndarray]) -> Any:
         with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
-            return self.op.compute(self._place(arrays), self.options)[0]
+            return self.op.compute(self._place(arrays), self.options)
 
     def _place(self, arrays: Sequence[Any]) -> list[Any]:
         given = list(self.given)
@@ -102,19 +103,17 @@ class Alone:
         except Exception:
             return None
 
-    def node(self, arrays: Sequence[Any] | None = None) -> Node:
-        """The op recorded anew."""
-        inputs = self._place(
-            [tensor(x, requires_grad=True) if not isinstance(x, Node) else x for x in arrays or self.point]
-        )
-        values = [x.value if isinstance(x, Node) else x for x in inputs]
-        with mode_switch(record=True, watch=None, scope=None), np.errstate(all="ignore"):
-            y, saved = self.op.compute(values, self.options)
-            return record(self.op, tuple(inputs), values, self.options, y, saved, True)
+    def node(self, tensors: Sequence[Any]) -> Any:
+        """The op recorded anew, on these tensors; the one node of all its outputs, if it has several."""
+        with mode_switch(record=True, watch=None), np.errstate(all="ignore"):
+            node = self.op(*self._place(tensors), **self.options)
+        while isinstance(node, tuple) or node.op is not self.op:
+            node = node[0] if isinstance(node, tuple) else node.inputs[0]
+        return node
 
     def pull(self, w: np.ndarray) -> list[np.ndarray]:
         """The cotangents of the arguments, by the op's own rules."""
-        node = self.node()
+        node = self.node([tensor(x, requires_grad=True) for x in self.point])
         with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
             return [c for _, c in pull(node, w.reshape(self.out.shape).astype(self.out.dtype))]
 

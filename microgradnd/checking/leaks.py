@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Node, find_origin, mode_switch
+from ..context import find_origin, mode_switch
+from ..core import Node
 from ..tensor import Tensor
 from .numeric import natural_steps
 from .problem import Problem
@@ -58,7 +59,7 @@ def replay(nodes: Sequence[Node], changed: dict[int, np.ndarray]) -> dict[int, n
                 values.get(x.serial, x.value) if isinstance(x, Node) else v
                 for x, v in zip(node.inputs or (), node.values, strict=True)
             ]
-            values[node.serial] = np.asarray(op.compute(inputs, node.options)[0])
+            values[node.serial] = op.compute(inputs, node.options)
     return values
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -169,15 +169,14 @@ def _slope_factor(c: Context) -> str:
     if c.n.size < 2 or not c.n.all():
         return ""
     for name, v in c.operands():
-        ways: list[tuple[str, Callable[[], np.ndarray]]] = [
-            (f"a factor too many: analytic is numeric times {name}", lambda v=v: c.n * v),
-            (f"a factor is missing: analytic is numeric divided by {name}", lambda v=v: c.n / v),
-        ]
         with np.errstate(all="ignore"):
-            for text, made in ways:
-                guess = made()
-                if np.isfinite(guess).all() and _close(c.a, guess):
-                    return text
+            ways = {
+                f"a factor too many: analytic is numeric times {name}": c.n * v,
+                f"a factor is missing: analytic is numeric divided by {name}": c.n / v,
+            }
+        for text, guess in ways.items():
+            if np.isfinite(guess).all() and _close(c.a, guess):
+                return text
     return ""
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import tree
 from ..backward import gradients
 from ..context import mode_switch
 from ..core import Node
@@ -113,9 +114,9 @@ class Problem:
         self.calls += 1
         rest = iter(tensors)
         wide = all(x.value.dtype == np.float64 for x in tensors)
-        new = iter([next(rest) if leaf.checked else _fresh(leaf.value, wide) for leaf in self.leaves])
-        with mode_switch(record=True, watch=None, scope=None), np.errstate(all="ignore"):
-            result = self.f(*(_rebuild(x, new) for x in self.inputs), **self.options)
+        new = [next(rest) if leaf.checked else _fresh(leaf.value, wide) for leaf in self.leaves]
+        with mode_switch(record=True, watch=None), np.errstate(all="ignore"):
+            result = self.f(*tree.rebuild(self.inputs, new), **self.options)
         outputs = [y for _, y in _named_leaves(result, "") if _is_float(y)]
         if not outputs:
             raise TypeError(
@@ -149,10 +150,10 @@ class Problem:
         """The outputs on plain complex arrays, or None where the function doesn't take them."""
         self.calls += 1
         rest = iter(arrays)
-        new = iter([next(rest) if leaf.checked else _fresh(_array(leaf.value), True) for leaf in self.leaves])
+        new = [next(rest) if leaf.checked else _fresh(_array(leaf.value), True) for leaf in self.leaves]
         try:
             with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
-                result = self.f(*(_rebuild(x, new) for x in self.inputs), **self.options)
+                result = self.f(*tree.rebuild(self.inputs, new), **self.options)
             parts = [np.ravel(_array(y)) for _, y in _named_leaves(result, "")]
             return np.concatenate([p.astype(complex) for p in parts if p.dtype.kind in "fc"])
         except Exception:
@@ -168,7 +169,7 @@ def second_order(problem: Problem, rng: np.random.Generator) -> Problem:
             if isinstance(y, Node) and y.tracked:
                 part = gradients(y, point, v, create_graph=True)
                 total = [a + b for a, b in zip(total, part, strict=True)] if total else part
-        return total or [0.0 * x for x in point]
+        return total or [tensor(np.zeros(x.value.shape)) for x in point]
 
     seeds = [
         tensor(cotangent(_array(y).shape, rng), name=f"cotangent {i}" if i else "cotangent")
@@ -183,25 +184,16 @@ def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
 
 
-def _named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _named_leaves(nest: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Each array, tensor or scalar of a nested structure, with where it is."""
-    if isinstance(tree, dict):
-        for key, child in tree.items():
+    if isinstance(nest, dict):
+        for key, child in nest.items():
             yield from _named_leaves(child, f"{name}[{key!r}]" if name else repr(key))
-    elif isinstance(tree, tuple | list):
-        for i, child in enumerate(tree):
+    elif isinstance(nest, tuple | list):
+        for i, child in enumerate(nest):
             yield from _named_leaves(child, f"{name}[{i}]")
-    elif tree is not None:
-        yield _name(tree) or name, tree
-
-
-def _rebuild(like: Any, new: Iterator[Any]) -> Any:
-    if isinstance(like, dict):
-        return {key: _rebuild(child, new) for key, child in like.items()}
-    if isinstance(like, tuple | list):
-        children = [_rebuild(child, new) for child in like]
-        return type(like)(*children) if hasattr(like, "_fields") else type(like)(children)
-    return None if like is None else next(new)
+    elif nest is not None:
+        yield _name(nest) or name, nest
 
 
 def _array(x: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ class Element(NamedTuple):
     """One element of one gradient, and what differences say of it."""
 
     input: str
-    index: tuple[int, ...]
+    place: tuple[int, ...]  # its index
     analytic: float
     numeric: float
     error: float  # estimated error of `numeric`
@@ -52,10 +52,10 @@ class InputResult:
     def element(self, k: int) -> Element:
         """What is known of the element at a flat index."""
         verdict, a = self.verdicts[k], float(self.analytic.flat[k])
-        index = tuple(int(i) for i in np.unravel_index(k, self.analytic.shape))
+        place = tuple(int(i) for i in np.unravel_index(k, self.analytic.shape))
         size = max(abs(a), abs(verdict.numeric), 1e-12 * self.scale)
         relative = abs(a - verdict.numeric) / size if size else 0.0
-        return Element(self.name, index, a, verdict.numeric, verdict.error, relative, verdict.sides, verdict.why)
+        return Element(self.name, place, a, verdict.numeric, verdict.error, relative, verdict.sides, verdict.why)
 
     @property
     def worst(self) -> Element | None:

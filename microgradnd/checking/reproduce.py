@@ -82,12 +82,11 @@ def _candidates(alone: Any, j: int, search: Search) -> Iterator[Written]:
 def _numbers(alone: Any, j: int, search: Search) -> list[np.ndarray]:
     """One number of each input, from a place of the output where the worst element takes part."""
     worst = search.results[j].worst
+    place = worst.place if worst is not None else ()
     argument = alone.given[alone.arguments[j]]
     places = np.broadcast_to(np.arange(np.size(argument)).reshape(np.shape(argument)), alone.out.shape)
-    place = (
-        int(np.flatnonzero(places == np.ravel_multi_index(worst.index, np.shape(argument)))[0]) if worst.index else 0
-    )
-    return [x.reshape(-1)[place] for x in np.broadcast_arrays(*alone.given, alone.out)[:-1]]
+    k = int(np.flatnonzero(places == np.ravel_multi_index(place, np.shape(argument)))[0]) if place else 0
+    return [x.reshape(-1)[k] for x in np.broadcast_arrays(*alone.given, alone.out)[:-1]]
 
 
 def _drawn(i: int, x: np.ndarray) -> tuple[str, np.ndarray]:

@@ -97,7 +97,7 @@ def _guilty(fault: Fault) -> Iterator[str]:
 
 
 def _at(e: Element) -> str:
-    return f"at {list(e.index)}" if e.index else "(a number)"
+    return f"at {list(e.place)}" if e.place else "(a number)"
 
 
 def _numbers(e: Element) -> str:
