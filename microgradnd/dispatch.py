@@ -6,6 +6,8 @@ are filled by the modules of `ops`: a ufunc entry by itself, anything else with 
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 UFUNCS: dict[Any, Callable[..., Any]] = {}
 REDUCTIONS: dict[Any, Callable[..., Any]] = {}  # what ufunc.reduce is called: np.add.reduce is np.sum
+ACCUMULATIONS: dict[Any, Callable[..., Any]] = {}  # and ufunc.accumulate: np.add.accumulate is np.cumsum
+SCIPY_UFUNCS: dict[str, Callable[..., Any]] = {}  # by name: scipy.special is not imported for their sake
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
@@ -29,6 +33,46 @@ def implements(*numpy_functions: Any) -> Callable[[F], F]:
         return function
 
     return register
+
+
+def where_tracked(numpy_function: Any) -> Callable[[F], F]:
+    """Let the decorated function answer only where a gradient is wanted, and NumPy's own, with all its options, elsewhere."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            if any_tracked(args) or any_tracked(kwargs):
+                return function(*args, **kwargs)
+            result = numpy_function(*values(args), **values(kwargs))
+            return as_tensors(result) if any_tensor(args) or any_tensor(kwargs) else result
+
+        return answer  # type: ignore[return-value]
+
+    return decorate
+
+
+def composed(*numpy_functions: Any) -> Callable[[F], F]:
+    """Let a function composed of differentiable ones answer these NumPy functions where a gradient is wanted."""
+    return lambda function: implements(*numpy_functions)(where_tracked(numpy_functions[0])(function))
+
+
+def refuse(function: str, **options: Any) -> None:
+    """Raise TypeError if one of these options is given, because it can't be honoured where a gradient flows."""
+    given = [f"{key}=" for key, x in options.items() if x is not None and x is not np._NoValue and x is not False]
+    if given:
+        raise TypeError(
+            f"{function} of a tensor can't honour {', '.join(given)} and let the gradient through: leave it out, "
+            "compose it of other functions, or pass x.detach() or x.numpy() if no gradient is meant to flow"
+        )
+
+
+def cast(x: Any, dtype: Any, function: str) -> Any:
+    """An operand in the floating dtype that the caller of `function` asked to compute in, if any."""
+    if dtype is None or not isinstance(x, Node | np.ndarray):
+        return x
+    if np.dtype(dtype).kind != "f":
+        refuse(function, dtype=dtype)
+    return FUNCTIONS[np.astype](x, dtype)
 
 
 def register_ufuncs() -> None:
@@ -47,6 +91,13 @@ def values(tree: Any) -> Any:
     return {key: values(v) for key, v in tree.items()} if isinstance(tree, dict) else tree
 
 
+def any_tensor(tree: Any) -> bool:
+    """Whether a tensor is among these arguments."""
+    if isinstance(tree, tuple | list):
+        return any(map(any_tensor, tree))
+    return isinstance(tree, Node) or (isinstance(tree, dict) and any(map(any_tensor, tree.values())))
+
+
 def any_tracked(tree: Any) -> bool:
     """Whether a tensor that requires a gradient is among these arguments."""
     if isinstance(tree, Node):
@@ -56,9 +107,15 @@ def any_tracked(tree: Any) -> bool:
     return isinstance(tree, dict) and any(map(any_tracked, tree.values()))
 
 
+def find_scipy_rule(ufunc: Any) -> Callable[..., Any] | None:
+    """The op that answers a ufunc of `scipy.special`, if it is one that has a rule."""
+    rule = SCIPY_UFUNCS.get(ufunc.__name__)
+    return rule if getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc else None
+
+
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer ``ufunc(...)``, ``ufunc.reduce(...)`` and their kin."""
-    rule = UFUNCS.get(ufunc)
+    rule = UFUNCS.get(ufunc) or find_scipy_rule(ufunc)
     if method == "__call__" and rule is not None and not kwargs:
         return rule(*inputs)
     called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
@@ -67,19 +124,25 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
             f"{called} with out= (or an in-place operator such as `array += x`) would lose the gradient "
             "of the tensor in it: write it as a new value, y = array + x"
         )
-    if not any_tracked(inputs) and not any_tracked(kwargs):
+    if (ufunc in FLAT and "out" not in kwargs) or not (any_tracked(inputs) or any_tracked(kwargs)):
         return as_tensors(getattr(ufunc, method)(*values(inputs), **values(kwargs)))
-    if method == "__call__" and rule is not None and set(kwargs) == {"dtype"}:
-        cast = FUNCTIONS[np.astype]
-        return rule(*(cast(x, kwargs["dtype"]) if isinstance(x, Node) else x for x in inputs))
-    if method == "reduce" and ufunc in REDUCTIONS and not any_tracked(kwargs):
+    if method == "reduce" and ufunc in REDUCTIONS:
         return REDUCTIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
-    if method == "outer" and rule is not None and not kwargs:
-        a, b = inputs
-        return rule(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
-    if method == "__call__" and not kwargs and ufunc in FLAT:
-        return ufunc(*values(inputs))
-    raise no_gradient(called + (f" with {', '.join(f'{k}=' for k in kwargs)}" if rule is not None and kwargs else ""))
+    if method == "accumulate" and ufunc in ACCUMULATIONS:
+        return ACCUMULATIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
+    if rule is not None and not kwargs.keys() - {"dtype"} and method in ("__call__", "outer"):
+        inputs = tuple(cast(x, kwargs.get("dtype"), called) for x in inputs)
+        if method == "outer":
+            a, b = inputs
+            inputs = (np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+        return rule(*inputs)
+    if rule is not None and method == "__call__":
+        refuse(called, **kwargs)
+    if method == "at":
+        raise TypeError(
+            f"{called} changes its first argument in place, and the gradient would be lost: use mg.put(x, index, v)"
+        )
+    raise no_gradient(called)
 
 
 def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -150,7 +213,7 @@ FLAT: set[Any] = {
         "isfinite isinf isnan signbit isneginf isposinf isreal iscomplex isrealobj iscomplexobj isclose allclose "
         "array_equal array_equiv any all argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero "
         "flatnonzero count_nonzero searchsorted digitize lexsort shape ndim size result_type can_cast "
-        "may_share_memory shares_memory isin broadcast_shapes"
+        "may_share_memory shares_memory isin broadcast_shapes zeros_like ones_like empty_like"
     ).split()
     if hasattr(np, name)
 }

@@ -3,11 +3,15 @@
 from ..dispatch import register_ufuncs
 from . import slopes as slopes
 from .arithmetic import *
+from .cumulative import *
 from .elementwise import *
 from .indexing import *
 from .joining import *
 from .linalg import *
 from .reductions import *
 from .shape import *
+from .special import *
+from .statistics import *
+from .trigonometry import *
 
 register_ufuncs()

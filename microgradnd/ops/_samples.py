@@ -45,7 +45,9 @@ def apart(rng: Rng, *shape: int) -> np.ndarray:
 def pairs_apart(rng: Rng) -> Iterator[Sample]:
     """Samples for a two-argument op that compares: no element of one comes near one of the other."""
     for left, right in _PAIR_SHAPES:
-        yield sample(apart(rng, *left), apart(rng, *right) + 1 / 6)
+        n = int(np.prod(left))
+        both = apart(rng, n + int(np.prod(right)))
+        yield sample(both[:n].reshape(left), both[n:].reshape(right))
 
 
 def calls(*makers: Callable[[Rng], Sample]) -> Callable[[Rng], Iterator[Sample]]:

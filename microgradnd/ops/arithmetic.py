@@ -7,24 +7,40 @@ from typing import Any
 import numpy as np
 
 from ..core import Op, sample
-from ..dispatch import implements
+from ..dispatch import cast, composed, implements, refuse
 from ._samples import apart, calls, pairs, pairs_apart, within
 from .slopes import over, scale
 
 __all__ = [
+    "abs",
     "absolute",
     "add",
+    "cbrt",
+    "clip",
+    "copysign",
     "divide",
+    "fabs",
+    "float_power",
+    "fmax",
+    "fmin",
+    "fmod",
+    "heaviside",
+    "logaddexp",
+    "logaddexp2",
     "maximum",
     "minimum",
+    "mod",
     "multiply",
     "negative",
     "positive",
+    "pow",
     "power",
     "reciprocal",
+    "remainder",
     "sqrt",
     "square",
     "subtract",
+    "true_divide",
     "where",
 ]
 
@@ -96,6 +112,7 @@ power: Op = Op(
     domain=(0, np.inf),
 )
 square: Op = Op(np.square, lambda g, y, x: g * (2 * x), formula="{0}**2", elementwise=True, samples=within(-2, 2))
+cbrt: Op = Op(np.cbrt, lambda g, y, x: over(g, 3 * np.square(y)), elementwise=True, samples=within(0.5, 3))
 sqrt: Op = Op(np.sqrt, lambda g, y, x: over(g, 2 * y), elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
 reciprocal: Op = Op(
     np.reciprocal,
@@ -111,6 +128,41 @@ absolute: Op = Op(
     elementwise=True,
     samples=calls(lambda rng: sample(apart(rng, 2, 3)), lambda rng: sample(apart(rng, 5))),
 )
+copysign: Op = Op(
+    np.copysign,
+    lambda g, y, x, sign: g * (np.sign(x) * np.copysign(1.0, sign)),
+    lambda g, y, x, sign: np.zeros_like(g),
+    elementwise=True,
+    samples=pairs_apart,
+)
+heaviside: Op = Op(
+    np.heaviside,
+    lambda g, y, x, at_zero: np.zeros_like(g),
+    lambda g, y, x, at_zero: np.where(x == 0, g, 0.0),
+    elementwise=True,
+    samples=calls(
+        lambda rng: sample(apart(rng, 2, 3), rng.normal(size=3)), lambda rng: sample(0.0, rng.normal(size=3))
+    ),
+)
+remainder: Op = Op(
+    np.remainder,
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g * np.floor_divide(a, b),
+    formula="{0} mod {1}",
+    elementwise=True,
+    samples=calls(
+        lambda rng: sample(rng.uniform(2.2, 2.4, (2, 3)), rng.uniform(0.9, 1, 3)),
+        lambda rng: sample(rng.uniform(-2.4, -2.2, 3), rng.uniform(0.9, 1, (2, 1))),
+    ),
+)
+# a - y is a whole number of times b, and dividing it tells how often better than trunc(a / b) could.
+fmod: Op = Op(
+    np.fmod,
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g * np.rint((a - y) / b),
+    elementwise=True,
+    samples=calls(lambda rng: sample(rng.uniform(-2.4, -2.2, (2, 3)), rng.uniform(0.9, 1, 3))),
+)
 
 maximum: Op = Op(
     np.maximum,
@@ -125,6 +177,56 @@ minimum: Op = Op(
     lambda g, y, a, b: np.where(b < a, g, np.where(a == b, 0.5 * g, 0.0)),
     elementwise=True,
     samples=pairs_apart,
+)
+fmax: Op = Op(
+    np.fmax,
+    lambda g, y, a, b: np.where((a > b) | np.isnan(b), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((b > a) | (np.isnan(a) & ~np.isnan(b)), g, np.where(a == b, 0.5 * g, 0.0)),
+    elementwise=True,
+    samples=pairs_apart,
+)
+fmin: Op = Op(
+    np.fmin,
+    lambda g, y, a, b: np.where((a < b) | np.isnan(b), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((b < a) | (np.isnan(a) & ~np.isnan(b)), g, np.where(a == b, 0.5 * g, 0.0)),
+    elementwise=True,
+    samples=pairs_apart,
+)
+
+
+def _difference(a: Any, b: Any) -> Any:
+    """A - b, where inf - inf counts as 0: two equal infinities share as two equal numbers do."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(a) & (a == b), 0.0, a - b)
+
+
+logaddexp: Op = Op(
+    np.logaddexp,
+    lambda g, y, a, b: g * np.exp(-np.logaddexp(0.0, _difference(b, a))),
+    lambda g, y, a, b: g * np.exp(-np.logaddexp(0.0, _difference(a, b))),
+    formula="log(exp({0}) + exp({1}))",
+    elementwise=True,
+    samples=pairs(-2, 2),
+)
+logaddexp2: Op = Op(
+    np.logaddexp2,
+    lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0.0, _difference(b, a))),
+    lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0.0, _difference(a, b))),
+    formula="log2(2**{0} + 2**{1})",
+    elementwise=True,
+    samples=pairs(-2, 2),
+)
+clip_op: Op = Op(
+    np.clip,
+    lambda g, y, x, low, high: np.where((low <= x) & (x <= high), g, 0.0),
+    lambda g, y, x, low, high: np.where((x < low) & (low <= high), g, 0.0),
+    lambda g, y, x, low, high: np.where((x > high) | (low > high), g, 0.0),
+    name="clip",
+    elementwise=True,
+    samples=calls(
+        lambda rng: sample(apart(rng, 2, 3), -0.5, 0.5),
+        lambda rng: sample(apart(rng, 2, 3), np.array([-0.52, -0.83, 0.49]), np.array([[0.48], [0.81]])),
+    ),
 )
 choose_where: Op = Op(
     np.where,
@@ -154,3 +256,46 @@ def where(condition: Any, *choices: Any) -> Any:
     if len(choices) != 2:
         raise ValueError("where takes a condition alone, or a condition and both x and y")
     return choose_where(condition, *choices)
+
+
+@composed(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = np._NoValue,
+    a_max: Any = np._NoValue,
+    out: Any = None,
+    *,
+    min: Any = np._NoValue,
+    max: Any = np._NoValue,
+    **kwargs: Any,
+) -> Any:
+    """`np.clip`: kept between two bounds, either of which may be None; slope 1 at the bounds themselves.
+
+    >>> import microgradnd as mg
+    >>> x = mg.tensor([-1.0, 0.5, 2.0], requires_grad=True)
+    >>> mg.clip(x, 0, 2).sum().backward()
+    >>> x.grad
+    array([0., 1., 1.])
+    """
+    refuse("np.clip", out=out, **kwargs)
+    if a_min is a_max is np._NoValue:
+        a_min, a_max = (None if bound is np._NoValue else bound for bound in (min, max))
+    elif min is not np._NoValue or max is not np._NoValue:
+        raise ValueError("np.clip takes its bounds as a_min and a_max or as min and max, not both")
+    elif np._NoValue in (a_min, a_max):
+        raise TypeError("np.clip takes both a_min and a_max; None is no bound")
+    return clip_op(a, -np.inf if a_min is None else a_min, np.inf if a_max is None else a_max)
+
+
+@composed(np.float_power)
+def float_power(x1: Any, x2: Any) -> Any:
+    """`np.float_power`: `np.power` in float64."""
+    return power(cast(x1, np.float64, "np.float_power"), cast(x2, np.float64, "np.float_power"))
+
+
+abs = absolute
+pow = power
+true_divide = divide
+mod = remainder
+fabs: Op = implements(np.fabs)(absolute)
+implements(np.conjugate)(positive)

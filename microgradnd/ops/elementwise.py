@@ -1,38 +1,166 @@
-"""Functions of one number, applied to every element: exponentials, logarithms, hyperbolics, flat ones."""
+"""Functions of one number, applied to every element: exponentials, logarithms, and the flat ones."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
-from ..core import Op
-from ._samples import within
+from ..core import Op, sample
+from ..dispatch import composed, implements, refuse
+from ._samples import calls, within
 from .slopes import over, scale
 
 __all__ = [
     "ceil",
-    "cos",
+    "divmod",
     "exp",
+    "exp2",
     "expm1",
+    "fix",
     "floor",
+    "floor_divide",
+    "frexp",
+    "imag",
+    "ldexp",
     "log",
     "log1p",
+    "log2",
+    "log10",
+    "modf",
+    "nan_to_num",
+    "real",
+    "real_if_close",
     "rint",
+    "round",
     "sign",
-    "sin",
-    "tanh",
     "trunc",
 ]
 
+_LN2, _LN10 = math.log(2), math.log(10)
+
 exp: Op = Op(np.exp, lambda g, y, x: scale(g, y), elementwise=True, samples=within(-2, 2))
+exp2: Op = Op(np.exp2, lambda g, y, x: scale(g, y) * _LN2, elementwise=True, samples=within(-2, 2))
 expm1: Op = Op(np.expm1, lambda g, y, x: scale(g, y + 1), elementwise=True, samples=within(-2, 2))
 log: Op = Op(np.log, lambda g, y, x: over(g, x), elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
+log2: Op = Op(np.log2, lambda g, y, x: over(g, x) / _LN2, elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
+log10: Op = Op(
+    np.log10, lambda g, y, x: over(g, x) / _LN10, elementwise=True, samples=within(0.5, 3), domain=(0, np.inf)
+)
 log1p: Op = Op(np.log1p, lambda g, y, x: over(g, 1 + x), elementwise=True, samples=within(-0.5, 3), domain=(-1, np.inf))
-sin: Op = Op(np.sin, lambda g, y, x: g * np.cos(x), elementwise=True, samples=within(-3, 3))
-cos: Op = Op(np.cos, lambda g, y, x: -g * np.sin(x), elementwise=True, samples=within(-3, 3))
-# (1 - y)(1 + y) keeps the digits that 1 - y**2 cancels where tanh saturates.
-tanh: Op = Op(np.tanh, lambda g, y, x: g * ((1 - y) * (1 + y)), elementwise=True, samples=within(-2, 2))
-sign: Op = Op(np.sign, lambda g, y, x: 0 * g, elementwise=True, samples=within(0.2, 2))
-floor: Op = Op(np.floor, lambda g, y, x: 0 * g, elementwise=True, samples=within(0.2, 0.8))
-ceil: Op = Op(np.ceil, lambda g, y, x: 0 * g, elementwise=True, samples=within(0.2, 0.8))
-trunc: Op = Op(np.trunc, lambda g, y, x: 0 * g, elementwise=True, samples=within(0.2, 0.8))
-rint: Op = Op(np.rint, lambda g, y, x: 0 * g, elementwise=True, samples=within(0.1, 0.4))
+ldexp: Op = Op(
+    np.ldexp,
+    lambda g, y, x, exponent: np.ldexp(g, exponent),
+    None,
+    formula="{0} * 2**{1}",
+    elementwise=True,
+    samples=calls(lambda rng: sample(rng.normal(size=(2, 3)), np.array([-1, 0, 3]))),
+)
+
+
+def _flat(g: Any, y: Any, *inputs: Any, **options: Any) -> Any:
+    """A step function's slope: 0, at the steps too."""
+    return np.zeros_like(g)
+
+
+sign: Op = Op(np.sign, _flat, elementwise=True, samples=within(0.2, 2))
+floor: Op = Op(np.floor, _flat, formula="⌊{0}⌋", elementwise=True, samples=within(0.2, 0.8))
+ceil: Op = Op(np.ceil, _flat, formula="⌈{0}⌉", elementwise=True, samples=within(0.2, 0.8))
+trunc: Op = Op(np.trunc, _flat, elementwise=True, samples=within(0.2, 0.8))
+rint: Op = Op(np.rint, _flat, elementwise=True, samples=within(0.1, 0.4))
+round_op: Op = Op(
+    np.round,
+    _flat,
+    name="round",
+    elementwise=True,
+    samples=calls(
+        lambda rng: sample(rng.uniform(0.1, 0.4, (2, 3))), lambda rng: sample(rng.uniform(0.1, 0.4, 3) / 10, decimals=1)
+    ),
+)
+floor_divide: Op = Op(
+    np.floor_divide,
+    _flat,
+    _flat,
+    formula="⌊{0} / {1}⌋",
+    elementwise=True,
+    samples=calls(lambda rng: sample(rng.uniform(2.2, 2.4, (2, 3)), rng.uniform(0.9, 1, 3))),
+)
+
+
+@implements(np.round, np.around)
+def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
+    """`np.round`: to the nearest, halves to even; flat, so the gradient is 0."""
+    refuse("np.round", out=out)
+    return round_op(a, decimals=decimals) if decimals else round_op(a)
+
+
+@implements(np.fix)
+def fix(x: Any, out: Any = None) -> Any:
+    """`np.fix`: rounded towards zero; flat, so the gradient is 0."""
+    refuse("np.fix", out=out)
+    return trunc(x)
+
+
+modf_op: Op = Op(
+    lambda x: np.modf(x)[0],
+    lambda g, y, x: g,
+    name="modf",
+    formula="{0} - trunc({0})",
+    elementwise=True,
+    samples=within(0.2, 0.8),
+)
+
+
+@composed(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    """`np.modf`: the fractional part, with slope 1, and the whole part, which is flat."""
+    return modf_op(x), trunc(x)
+
+
+@composed(np.divmod)
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """`np.divmod`: `np.floor_divide` and `np.remainder` at once."""
+    return floor_divide(a, b), np.remainder(a, b)
+
+
+@composed(np.frexp)
+def frexp(x: Any) -> tuple[Any, Any]:
+    """`np.frexp`: the mantissa as a tensor, the exponent as integers."""
+    _, exponent = np.frexp(x.detach().numpy())
+    return ldexp(x, -exponent), exponent
+
+
+nan_to_num_op: Op = Op(
+    lambda x, **fill: np.nan_to_num(x, **fill),
+    lambda g, y, x, **fill: np.where(np.isfinite(x), g, 0.0),
+    name="nan_to_num",
+    elementwise=True,
+    samples=calls(lambda rng: sample(rng.normal(size=(2, 3))), lambda rng: sample(rng.normal(size=3), nan=1.0)),
+)
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """`np.nan_to_num`: numbers in place of NaN and infinities; no gradient where it replaced one."""
+    if not copy:
+        raise TypeError("np.nan_to_num of a tensor can't honour copy=False: it gives a new tensor, and changes none")
+    return nan_to_num_op(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+@composed(np.real)
+def real(val: Any) -> Any:
+    """`np.real` of real numbers: themselves."""
+    return val
+
+
+@composed(np.imag)
+def imag(val: Any) -> Any:
+    """`np.imag` of real numbers: zeros."""
+    return np.zeros_like(val)
+
+
+@composed(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """`np.real_if_close` of real numbers: themselves."""
+    return a

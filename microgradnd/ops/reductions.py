@@ -1,21 +1,44 @@
-"""Sums, means and extremes along axes."""
+"""Sums, means, products, extremes and spreads along axes.
+
+Each reduction has an op for what every call needs, axis and keepdims, and a function under NumPy's name that
+composes the rest: a mask picks with `where` what the reduction sees, an initial value joins in afterwards.
+"""
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..core import Op
-from ..dispatch import REDUCTIONS, implements
-from ._samples import over_axes
+from ..core import Op, Sample, sample
+from ..dispatch import FUNCTIONS, REDUCTIONS, cast, composed, implements, refuse, where_tracked
+from ._samples import apart, over_axes
+from .slopes import over
 
 __all__ = [
+    "amax",
+    "amin",
+    "logsumexp",
     "max",
     "mean",
     "min",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "prod",
+    "ptp",
+    "std",
     "sum",
+    "var",
 ]
+
+_NO: Any = np._NoValue
 
 
 def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -25,6 +48,142 @@ def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return np.broadcast_to(g, x.shape)
 
 
+# -- sums and means ----------------------------------------------------------------------------
+
+
+def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum; of float16 in float32, which NumPy does along some axes only."""
+    if x.dtype == np.float16:
+        return np.sum(x, axis, np.float32, keepdims=keepdims).astype(np.float16)
+    return np.sum(x, axis, keepdims=keepdims)
+
+
+sum_op: Op = Op(
+    _sum,
+    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),
+    name="sum",
+    samples=over_axes(),
+)
+mean_op: Op = Op(
+    np.mean,
+    lambda g, y, x, axis=None, keepdims=False: spread(g / (x.size // (g.size or 1) or 1), x, axis, keepdims),
+    name="mean",
+    samples=over_axes(),
+)
+
+
+def _reduce(op: Op, a: Any, axis: Any, keepdims: Any, **options: Any) -> Any:
+    if axis is not None:
+        options["axis"] = axis
+    if keepdims is not _NO and keepdims:
+        options["keepdims"] = True
+    return op(a, **options)
+
+
+def _masked(a: Any, where: Any, fill: float) -> Any:
+    return a if where is _NO or where is True else np.where(where, a, fill)
+
+
+def _count(where: Any, a: Any, axis: Any, keepdims: Any) -> Any:
+    """How many elements a mask leaves, in the dtype of `a`."""
+    mask = np.broadcast_to(True if where is _NO else where, a.shape)
+    return np.sum(mask, axis, keepdims=keepdims, dtype=a.dtype)
+
+
+@implements(np.sum)
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """`np.sum`: add up along axes."""
+    if dtype is out is None and initial is where is _NO:
+        return _reduce(sum_op, a, axis, keepdims)
+    return _sum_of(a, axis, dtype, out, keepdims, initial=initial, where=where)
+
+
+@where_tracked(np.sum)
+def _sum_of(a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, *, initial: Any, where: Any) -> Any:
+    refuse("np.sum", out=out)
+    total = _reduce(sum_op, _masked(cast(a, dtype, "np.sum"), where, 0.0), axis, keepdims)
+    return total if initial is _NO else total + initial
+
+
+@implements(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO) -> Any:
+    """`np.mean`: average along axes."""
+    if dtype is out is None and where is _NO:
+        return _reduce(mean_op, a, axis, keepdims)
+    return _mean_of(a, axis, dtype, out, keepdims, where=where)
+
+
+@where_tracked(np.mean)
+def _mean_of(a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, *, where: Any) -> Any:
+    refuse("np.mean", out=out)
+    a = cast(a, dtype, "np.mean")
+    return sum(a, axis, keepdims=keepdims, where=where) / _count(where, a, axis, keepdims)
+
+
+# -- products ----------------------------------------------------------------------------------
+
+
+def before(running: Any) -> Any:
+    """A running product along the last axis, from before each element: 1 first, the whole left out."""
+    ones = np.ones((*running.shape[:-1], 1), running.dtype)
+    return np.concatenate([ones, running], axis=-1)[..., :-1]
+
+
+def _others(x: Any, axis: Any) -> Any:
+    """For each element the product of all the others: running products from both ends, no division by zeros."""
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    reduced = [a % x.ndim for a in axes]
+    order = [a for a in range(x.ndim) if a not in reduced] + reduced
+    turned = np.transpose(x, order)
+    kept = turned.shape[: x.ndim - len(reduced)]
+    rows = turned.reshape(*kept, x.size // builtins.max(int(np.prod(kept)), 1))
+    left = before(np.cumprod(rows, axis=-1))
+    right = before(np.cumprod(rows[..., ::-1], axis=-1))[..., ::-1]
+    return np.transpose((left * right).reshape(turned.shape), [order.index(a) for a in range(x.ndim)])
+
+
+prod_op: Op = Op(
+    np.prod,
+    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * _others(x, axis),
+    name="prod",
+    samples=over_axes(),
+)
+
+
+@implements(np.prod)
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """`np.prod`: multiply along axes; the gradient is right where elements are zero."""
+    if dtype is out is None and initial is where is _NO:
+        return _reduce(prod_op, a, axis, keepdims)
+    return _prod_of(a, axis, dtype, out, keepdims, initial=initial, where=where)
+
+
+@where_tracked(np.prod)
+def _prod_of(a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, *, initial: Any, where: Any) -> Any:
+    refuse("np.prod", out=out)
+    total = _reduce(prod_op, _masked(cast(a, dtype, "np.prod"), where, 1.0), axis, keepdims)
+    return total if initial is _NO else total * initial
+
+
+# -- extremes ----------------------------------------------------------------------------------
+
+
 def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Ties share the cotangent equally; a NaN that won takes it."""
     hit = (x == spread(y, x, axis, keepdims)) | (x != x)
@@ -32,53 +191,368 @@ def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = Fals
     return np.where(hit, spread(g / ties, x, axis, keepdims), 0.0)
 
 
-sum_op: Op = Op(
-    np.sum,
-    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims),
-    name="sum",
-    samples=over_axes(),
-)
-mean_op: Op = Op(
-    np.mean,
-    lambda g, y, x, axis=None, keepdims=False: spread(g / (x.size // g.size), x, axis, keepdims),
-    name="mean",
-    samples=over_axes(),
-)
 max_op: Op = Op(np.max, _extreme_vjp, name="max", samples=over_axes())
 min_op: Op = Op(np.min, _extreme_vjp, name="min", samples=over_axes())
 
 
-def _reduce(op: Op, a: Any, axis: Any, keepdims: Any) -> Any:
-    options = {}
-    if axis is not None:
-        options["axis"] = axis
-    if keepdims is not np._NoValue and keepdims:
-        options["keepdims"] = True
-    return op(a, **options)
-
-
-@implements(np.sum)
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False) -> Any:
-    """`np.sum`: add up along axes."""
-    return _reduce(sum_op, a, axis, keepdims)
-
-
-@implements(np.mean)
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False) -> Any:
-    """`np.mean`: average along axes."""
-    return _reduce(mean_op, a, axis, keepdims)
-
-
-@implements(np.max, np.amax)
-def max(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+@implements(np.max)
+def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
     """`np.max`: the largest along axes; ties share the gradient equally."""
-    return _reduce(max_op, a, axis, keepdims)
+    if out is None and initial is where is _NO:
+        return _reduce(max_op, a, axis, keepdims)
+    return _max_of(a, axis, out, keepdims, initial=initial, where=where)
 
 
-@implements(np.min, np.amin)
-def min(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Any:
+@implements(np.min)
+def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
     """`np.min`: the smallest along axes; ties share the gradient equally."""
-    return _reduce(min_op, a, axis, keepdims)
+    if out is None and initial is where is _NO:
+        return _reduce(min_op, a, axis, keepdims)
+    return _min_of(a, axis, out, keepdims, initial=initial, where=where)
 
 
-REDUCTIONS.update({np.add: sum, np.maximum: max, np.minimum: min})
+@where_tracked(np.max)
+def _max_of(a: Any, axis: Any, out: Any, keepdims: Any, *, initial: Any, where: Any) -> Any:
+    refuse("np.max", out=out)
+    return _extreme(max_op, np.maximum, a, axis, keepdims, initial, where, -np.inf)
+
+
+@where_tracked(np.min)
+def _min_of(a: Any, axis: Any, out: Any, keepdims: Any, *, initial: Any, where: Any) -> Any:
+    refuse("np.min", out=out)
+    return _extreme(min_op, np.minimum, a, axis, keepdims, initial, where, np.inf)
+
+
+def _extreme(op: Op, pick: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any, worst: float) -> Any:
+    if initial is _NO:
+        raise ValueError(f"np.{op.name} with where= needs initial= too: the value where nothing is left to choose from")
+    return pick(_reduce(op, _masked(a, where, worst), axis, keepdims), initial)
+
+
+amax, amin = max, min
+FUNCTIONS.update({np.amax: max, np.amin: min})
+
+
+@composed(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
+    """`np.ptp`: the largest minus the smallest."""
+    refuse("np.ptp", out=out)
+    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+
+
+# -- spreads -----------------------------------------------------------------------------------
+
+
+def _deviations(x: Any, axis: Any) -> Any:
+    """`x` minus its mean, the mean itself corrected once: of equal numbers exactly zero."""
+    d = x - np.mean(x, axis=axis, keepdims=True)
+    return d - np.mean(d, axis=axis, keepdims=True)
+
+
+def _slope(x: Any, y: Any, axis: Any, ddof: float) -> Any:
+    return _deviations(x, axis) / builtins.max(x.size // builtins.max(y.size, 1) - ddof, 0)
+
+
+def _var_reference(x: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    mean_square = np.mean(np.square(x - np.mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=keepdims)
+    n = x.size // mean_square.size
+    return mean_square * (n / (n - ddof))
+
+
+def _spread_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield from (s for s in over_axes()(rng) if s.args[0].ndim)  # one number has no spread
+    yield sample(apart(rng, 3, 2), axis=0, ddof=1)
+
+
+var_op: Op = Op(
+    np.var,
+    lambda g, y, x, axis=None, keepdims=False, ddof=0: spread(2 * g, x, axis, keepdims) * _slope(x, y, axis, ddof),
+    name="var",
+    samples=_spread_samples,
+    reference=_var_reference,
+)
+std_op: Op = Op(
+    np.std,
+    lambda g, y, x, axis=None, keepdims=False, ddof=0: over(
+        spread(g, x, axis, keepdims) * _slope(x, y, axis, ddof), spread(y, x, axis, keepdims)
+    ),
+    name="std",
+    samples=_spread_samples,
+    reference=lambda x, **options: np.sqrt(_var_reference(x, **options)),
+)
+
+
+@implements(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = _NO,
+    *,
+    where: Any = _NO,
+    mean: Any = _NO,
+    correction: Any = _NO,
+) -> Any:
+    """`np.var`: the mean square deviation, in two passes; `ddof` is taken from the number of elements."""
+    if dtype is out is None and where is mean is correction is _NO:
+        return _reduce(var_op, a, axis, keepdims, **({"ddof": ddof} if ddof else {}))
+    return _var_of(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = _NO,
+    *,
+    where: Any = _NO,
+    mean: Any = _NO,
+    correction: Any = _NO,
+) -> Any:
+    """`np.std`: the root mean square deviation; of equal numbers it is 0, and so is its gradient."""
+    if dtype is out is None and where is mean is correction is _NO:
+        return _reduce(std_op, a, axis, keepdims, **({"ddof": ddof} if ddof else {}))
+    return _std_of(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
+
+
+def _variance(
+    name: str,
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    out: Any,
+    ddof: float,
+    keepdims: Any,
+    where: Any,
+    mean: Any,
+    correction: Any,
+) -> Any:
+    refuse(name, out=out)
+    if correction is not _NO:
+        if ddof:
+            raise ValueError(f"{name} takes ddof= or correction=, two names of one number, not both")
+        ddof = correction
+    a = cast(a, dtype, name)
+    if mean is _NO:
+        mean = sum(a, axis, keepdims=True, where=where) / _count(where, a, axis, True)
+    squares = sum(np.square(a - mean), axis, keepdims=keepdims, where=where)
+    return squares / np.maximum(_count(where, a, axis, keepdims) - ddof, 0)
+
+
+@where_tracked(np.var)
+def _var_of(a: Any, axis: Any, dtype: Any, out: Any, ddof: float, keepdims: Any, **more: Any) -> Any:
+    return _variance("np.var", a, axis, dtype, out, ddof, keepdims, **more)
+
+
+@where_tracked(np.std)
+def _std_of(a: Any, axis: Any, dtype: Any, out: Any, ddof: float, keepdims: Any, **more: Any) -> Any:
+    variance = _variance("np.std", a, axis, dtype, out, ddof, keepdims, **more)
+    positive = variance > 0
+    return np.where(positive, np.sqrt(np.where(positive, variance, 1.0)), variance)
+
+
+# -- reductions that leave NaN out -------------------------------------------------------------
+
+
+def _present(a: Any, where: Any) -> Any:
+    return ~np.isnan(a) if where is _NO else ~np.isnan(a) & where
+
+
+@composed(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """`np.nansum`: NaN counts as 0."""
+    return sum(np.where(np.isnan(a), 0.0, a), axis, dtype, out, keepdims, initial, where)
+
+
+@composed(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    """`np.nanprod`: NaN counts as 1."""
+    return prod(np.where(np.isnan(a), 1.0, a), axis, dtype, out, keepdims, initial, where)
+
+
+@composed(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO
+) -> Any:
+    """`np.nanmean`: the average of what is not NaN."""
+    return mean(a, axis, dtype, out, keepdims, where=_present(a, where))
+
+
+@composed(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = _NO,
+    *,
+    where: Any = _NO,
+    mean: Any = _NO,
+    correction: Any = _NO,
+) -> Any:
+    """`np.nanvar`: the variance of what is not NaN."""
+    return var(a, axis, dtype, out, ddof, keepdims, where=_present(a, where), mean=mean, correction=correction)
+
+
+@composed(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = _NO,
+    *,
+    where: Any = _NO,
+    mean: Any = _NO,
+    correction: Any = _NO,
+) -> Any:
+    """`np.nanstd`: the standard deviation of what is not NaN."""
+    return std(a, axis, dtype, out, ddof, keepdims, where=_present(a, where), mean=mean, correction=correction)
+
+
+def _nan_extreme(
+    name: str,
+    extreme: Any,
+    pick: Any,
+    worst: float,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: Any,
+    initial: Any,
+    where: Any,
+) -> Any:
+    refuse(name, out=out)
+    present = _present(a, where)
+    y = extreme(np.where(present, a, worst), axis, keepdims=keepdims)
+    y = np.where(np.any(present, axis, keepdims=keepdims), y, np.nan)
+    return y if initial is _NO else pick(y, initial)
+
+
+@composed(np.nanmax)
+def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
+    """`np.nanmax`: the largest that is not NaN; NaN where nothing else is there."""
+    return _nan_extreme("np.nanmax", max, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
+
+
+@composed(np.nanmin)
+def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
+    """`np.nanmin`: the smallest that is not NaN; NaN where nothing else is there."""
+    return _nan_extreme("np.nanmin", min, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
+
+
+# -- log-sum-exp -------------------------------------------------------------------------------
+
+
+def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(over="ignore", divide="ignore"):
+        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis)
+
+
+def _logsumexp_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The softmax; infinities share as the largest do, and a row of -inf, all masked, passes nothing."""
+    y = spread(y, x, axis, keepdims)
+    endless = np.isposinf(x)
+    with np.errstate(invalid="ignore"):
+        share = np.exp(np.where(np.isinf(y), -np.inf, x - y))
+    ties = np.sum(endless, axis=axis, keepdims=True).astype(x.dtype)
+    return spread(g, x, axis, keepdims) * np.where(endless, 1 / np.maximum(ties, 1), share)
+
+
+logsumexp_op: Op = Op(
+    _logsumexp,
+    _logsumexp_vjp,
+    name="logsumexp",
+    formula="log(sum(exp({0})))",
+    samples=over_axes(),
+    reference=lambda x, **options: np.log(np.sum(np.exp(x), **options)),
+)
+
+
+def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Logarithm of the sum of exponentials along axes, without overflow.
+
+    Parameters
+    ----------
+    a
+        Array or tensor of real numbers.
+    axis
+        None for all, an axis, or a tuple of axes.
+    keepdims
+        Keep the reduced axes, with length one.
+
+    Notes
+    -----
+    Shifted by the largest, as in Blanchard, Higham & Higham (2021), doi 10.1093/imanum/draa038. Where every
+    element is -inf the value is -inf and the gradient 0.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> x = mg.tensor([1000.0, 1000.0], requires_grad=True)
+    >>> y = mg.logsumexp(x)
+    >>> y.backward()
+    >>> print(y.item(), x.grad)
+    1000.6931471805599 [0.5 0.5]
+    """
+    return _reduce(logsumexp_op, a, axis, keepdims)
+
+
+def _reduce_logaddexp(
+    a: Any,
+    axis: Any = 0,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = _NO,
+    initial: Any = _NO,
+    where: Any = _NO,
+) -> Any:
+    refuse("np.logaddexp.reduce", out=out)
+    total = logsumexp(_masked(cast(a, dtype, "np.logaddexp.reduce"), where, -np.inf), axis, keepdims is True)
+    return total if initial is _NO else np.logaddexp(total, initial)
+
+
+def _reduce_extreme(function: Any) -> Any:
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **more: Any) -> Any:
+        return function(cast(a, dtype, f"np.{function.__name__}"), axis, out, **more)
+
+    return reduce
+
+
+REDUCTIONS.update(
+    {
+        np.add: sum,
+        np.multiply: prod,
+        np.maximum: _reduce_extreme(max),
+        np.minimum: _reduce_extreme(min),
+        np.fmax: _reduce_extreme(nanmax),
+        np.fmin: _reduce_extreme(nanmin),
+        np.logaddexp: _reduce_logaddexp,
+    }
+)
