@@ -56,16 +56,6 @@ def composed(*numpy_functions: Any) -> Callable[[F], F]:
     return lambda function: implements(*numpy_functions)(where_tracked(numpy_functions[0])(function))
 
 
-def refuse(function: str, **options: Any) -> None:
-    """Raise TypeError if one of these options is given, because it can't be honoured where a gradient flows."""
-    given = [f"{key}=" for key, x in options.items() if x is not None and x is not np._NoValue and x is not False]
-    if given:
-        raise TypeError(
-            f"{function} of a tensor can't honour {', '.join(given)} and let the gradient through: leave it out, "
-            "compose it of other functions, or pass x.detach() or x.numpy() if no gradient is meant to flow"
-        )
-
-
 def cast(x: Any, dtype: Any, function: str) -> Any:
     """An operand in the floating dtype that the caller of `function` asked to compute in, if any."""
     if dtype is None or not isinstance(x, Node | np.ndarray):
@@ -166,14 +156,14 @@ def no_gradient(called: str) -> TypeError:
 
 
 def refuse(called: str, **options: Any) -> None:
-    """Raise TypeError if one of these options was given (is neither None nor left out): no rule honours it.
+    """Raise TypeError if one of these options was given (not None, False or left out): no rule honours it.
 
     >>> refuse("np.sort", order=None)
     >>> refuse("np.sort", order="name")
     Traceback (most recent call last):
     TypeError: np.sort of a tensor can't honour order=: leave it out
     """
-    given = [f"{key}=" for key, value in options.items() if value is not None and value is not np._NoValue]
+    given = [f"{key}=" for key, x in options.items() if x is not None and x is not False and x is not np._NoValue]
     if "out=" in given:
         raise TypeError(f"{called} with out= would lose the gradient: take what it returns, y = {called}(...)")
     if given:
