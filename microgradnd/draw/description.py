@@ -1,0 +1,382 @@
+"""A recorded graph as plain data: what every picture, page and text is made from.
+
+`describe(tensor)` gives a `Description`: nodes, edges between them and groups around them, in the order
+of recording, with ids `n0`, `n1`, ..., `e0`, ..., `g0`, ... that depend on the graph alone. Everything in
+it is a number, a text, a tuple or another of these dataclasses; `Description.to_json()` is a dictionary
+that `json.dumps(..., allow_nan=False)` takes. Numbers that JSON lacks are the texts "NaN", "Infinity" and
+"-Infinity", which JavaScript's ``Number(...)`` understands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core import Node as Recorded
+from ..core import Scope
+from . import formula
+from .arrays import Array, summarise
+from .naming import name_operands
+from .trace import Operand, Trace, is_stale, key, trace
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A tensor or array of the graph.
+
+    Attributes
+    ----------
+    id, kind
+        Kind is "parameter" (a leaf that a gradient is wanted for), "input" (data with a name),
+        "constant" (data without one), "op" or "result" (what was drawn: the loss).
+    name, op, formula
+        Its name, unique in the picture; the op that made it, and that written with the operands' names.
+    value, gradient
+        Arrays as plain data; gradient None where none was computed.
+    cotangent
+        How its gradient is written, ∂loss/∂h.
+    group, pullback_of
+        Id of the innermost group around it, or None; and, for an op of a recorded backward pass, the
+        id of the node it is the pulling back of.
+    stale, site
+        Whether its data was changed after it was used; the line of source that recorded it.
+    """
+
+    id: str
+    kind: str
+    name: str
+    op: str | None
+    formula: str
+    value: Array
+    gradient: Array | None
+    cotangent: str
+    group: str | None
+    pullback_of: str | None
+    stale: bool
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The use of one node as an operand of another.
+
+    Attributes
+    ----------
+    id, source, target, position
+        From the operand to the result; position among the op's operands.
+    derivative, rule
+        As formulas: the local derivative, "∂h/∂z = 1 - h²", where the rule is a product with one, else
+        empty; and what flows back, "∂loss/∂h * (1 - h²)". Empty where no gradient flows.
+    slope
+        The numbers of the local derivative where it has some of its own, else None.
+    contribution
+        What flowed back: its share of the source's gradient; None where none was computed.
+    note
+        "sum over axis 0" where the cotangent was summed over the axes that were broadcast.
+    """
+
+    id: str
+    source: str
+    target: str
+    position: int
+    derivative: str
+    rule: str
+    slope: Array | None
+    contribution: Array | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A scope: a layer, or what was recorded inside `with mg.scope(name)`.
+
+    Attributes
+    ----------
+    id, name, parent
+        Parent is the id of the group around this one, or None.
+    parameters
+        How many numbers its parameters hold together.
+    ops
+        How many ops were recorded in it.
+    """
+
+    id: str
+    name: str
+    parent: str | None
+    parameters: int
+    ops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A graph, ready to be drawn.
+
+    Attributes
+    ----------
+    title
+        Name of what was drawn.
+    seed
+        What the gradients are of: its name, or "sum(name)" for a tensor of several elements.
+    nodes, edges, groups
+        In the order of recording.
+    """
+
+    title: str
+    seed: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    groups: tuple[Group, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as dictionaries, lists, texts and finite numbers."""
+        return as_json(self)  # type: ignore[no-any-return]
+
+
+def as_json(x: Any) -> Any:
+    """Any dataclass here as what JSON can say."""
+    if is_dataclass(x):
+        return {f.name: as_json(getattr(x, f.name)) for f in fields(x)}
+    if isinstance(x, tuple | list):
+        return [as_json(v) for v in x]
+    if isinstance(x, float) and not math.isfinite(x):
+        return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+    return x
+
+
+class Graph:
+    """A traced graph with names and formulas: what `describe` and the steps read from.
+
+    Parameters
+    ----------
+    root
+        The tensor to describe.
+    gradients
+        Whether to run a backward pass.
+    """
+
+    def __init__(self, root: Recorded, gradients: bool = True) -> None:
+        self.trace: Trace = trace(root, gradients)
+        self.names = name_operands(self.trace)
+        self.ids = {key(x): f"n{i}" for i, x in enumerate(self.trace.operands)}
+        self.consumers: dict[int, list[Recorded]] = defaultdict(list)
+        for node in self.trace.nodes:
+            for x in node.inputs or ():
+                if isinstance(x, Operand):
+                    self.consumers[key(x)].append(node)
+        title = self.names[root.serial]
+        self.seed = title if root.value.size == 1 else f"sum({title})"
+
+    def cotangent(self, x: Operand) -> str:
+        """How the gradient of an operand is written."""
+        return f"∂{self.seed}/∂{self.names[key(x)]}"
+
+    def operand(self, x: Any) -> formula.Expr:
+        """An input of an op as a leaf of formulas: its name, or the number it is."""
+        if isinstance(x, Operand) and key(x) in self.names:
+            return formula.leaf(self.names[key(x)], x.value if isinstance(x, Recorded) else x)
+        return formula.number(x.value if isinstance(x, Recorded) else x)
+
+    def operands(self, node: Recorded) -> list[formula.Expr]:
+        """The inputs of a node, as leaves; their arrays are those that it was computed from."""
+        leaves = [self.operand(x) for x in node.inputs or ()]
+        return [formula.Expr("", (), e.template, v) for e, v in zip(leaves, node.values or (), strict=True)]
+
+    def forward(self, node: Recorded) -> formula.Expr:
+        """What was computed, as a formula."""
+        if node.op is None or node.inputs is None:
+            return self.operand(node)
+        return formula.forward(node.op, self.operands(node), node.options, node.value)
+
+    def backward(self, node: Recorded) -> tuple[formula.Expr, list[formula.Expr | None]]:
+        """The cotangent of a node as a leaf, and that of each of its inputs as a formula."""
+        g = formula.leaf(self.cotangent(node), self.trace.cotangents.get(node.serial, np.ones_like(node.value)))
+        if node.op is None or node.inputs is None:
+            return g, []
+        y = formula.leaf(self.names[node.serial], node.value)
+        rules = formula.vjp(node.op, self.operands(node), y, g, node.options)
+        return g, [e and formula.summed(e, _broadcast_axes(node, i)) for i, e in enumerate(rules)]
+
+
+def describe(root: Recorded, *, gradients: bool = True) -> Description:
+    """The graph behind a tensor, op by op, as plain data.
+
+    Parameters
+    ----------
+    root
+        Any tensor. One of several elements is drawn with the gradients of its sum.
+    gradients
+        Whether to run a backward pass over it. No ``.grad`` is read or written.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> d = describe((x * x).sum())
+    >>> [(n.id, n.name, n.formula) for n in d.nodes]
+    [('n0', 'x', 'x'), ('n1', 'multiply₁', 'x * x'), ('n2', 'sum', 'sum(multiply₁)')]
+    >>> [e.derivative for e in d.edges]
+    ['∂multiply₁/∂x = x', '∂multiply₁/∂x = x', '∂sum/∂multiply₁ = 1']
+    """
+    return describe_graph(Graph(root, gradients))
+
+
+def describe_graph(graph: Graph) -> Description:
+    """The whole of a graph, op by op, as plain data."""
+    groups, group_of = _groups(graph)
+    nodes = tuple(_node(graph, x, group_of.get(key(x))) for x in graph.trace.operands)
+    edges: list[Edge] = []
+    for node in graph.trace.nodes:
+        edges += _edges(graph, node, len(edges))
+    return Description(graph.names[graph.trace.root.serial], graph.seed, nodes, tuple(edges), groups)
+
+
+def _node(graph: Graph, x: Operand, group: str | None) -> Node:
+    name, id = graph.names[key(x)], graph.ids[key(x)]
+    if not isinstance(x, Recorded):
+        kind = "constant" if name.startswith("array") else "input"
+        return Node(id, kind, name, None, name, summarise(x), None, "", group, None, False, "")
+    g = graph.trace.cotangents.get(x.serial)
+    of = _pulled_back(x)
+    kind = (
+        "result"
+        if x is graph.trace.root and x.op is not None
+        else "op"
+        if x.op is not None
+        else "parameter"
+        if x.tracked
+        else "input"
+        if x.name or not name.startswith("array")
+        else "constant"
+    )
+    return Node(
+        id,
+        kind,
+        name,
+        x.op.name if x.op else None,
+        str(graph.forward(x)),
+        summarise(x.value),
+        None if g is None else summarise(g),
+        graph.cotangent(x) if x.tracked else "",
+        group,
+        graph.ids.get(of) if of else None,
+        is_stale(x, graph.consumers[x.serial]),
+        x.site,
+    )
+
+
+def _edges(graph: Graph, node: Recorded, first: int) -> list[Edge]:
+    passed = dict(graph.trace.contributions.get(node.serial, ()))
+    cotangent, rules = graph.backward(node) if passed else (formula.leaf(""), [])
+    edges: list[Edge] = []
+    for i, x in enumerate(node.inputs or ()):
+        if not (isinstance(x, Operand) and key(x) in graph.ids):
+            continue
+        rule = rules[i] if i < len(rules) and i in passed else None
+        derivative = formula.local(rule, cotangent) if rule else None
+        edges.append(
+            Edge(
+                f"e{first + len(edges)}",
+                graph.ids[key(x)],
+                graph.ids[node.serial],
+                i,
+                f"∂{graph.names[node.serial]}/∂{graph.names[key(x)]} = {derivative}" if derivative else "",
+                str(rule) if rule else "",
+                _slope(node, i, derivative, cotangent) if derivative else None,
+                summarise(passed[i]) if i in passed else None,
+                _note(rule) if i in passed else "",
+            )
+        )
+    return edges
+
+
+def _slope(node: Recorded, i: int, derivative: formula.Expr, cotangent: formula.Expr) -> Array | None:
+    """The numbers of a local derivative: read off its formula where it has them, else found with a cotangent of ones."""
+    if isinstance(derivative.value, np.ndarray):
+        return summarise(derivative.value)
+    op: Any = node.op
+    if not (derivative.op and op.elementwise and op.vjps and node.values is not None):
+        return None
+    with np.errstate(all="ignore"):
+        return summarise(np.asarray(op.vjps[i](np.ones_like(node.value), node.value, *node.values, **node.options)))
+
+
+def _broadcast_axes(node: Recorded, i: int) -> tuple[int, ...]:
+    """The axes of an elementwise op's result along which input `i` was broadcast."""
+    op: Any = node.op
+    shape, full = np.shape(node.values[i]), node.value.shape
+    if not op.elementwise or shape == full:
+        return ()
+    extra = len(full) - len(shape)
+    return *range(extra), *(k + extra for k, n in enumerate(shape) if n == 1 != full[k + extra])
+
+
+def _note(rule: formula.Expr | None) -> str:
+    """What was summed because the operand had been broadcast."""
+    axes = formula.summed_axes(rule) if rule else ()
+    return f"sum over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}" if axes else ""
+
+
+def _pulled_back(node: Recorded) -> int | None:
+    scope = node.scope
+    while scope is not None:
+        if scope.pullback_of is not None:
+            return scope.pullback_of
+        scope = scope.parent
+    return None
+
+
+def _chain(scope: Scope | None) -> list[Scope]:
+    """The scopes around something, outermost first; those of backward passes are no layers."""
+    chain: list[Scope] = []
+    while scope is not None:
+        if scope.pullback_of is None:
+            chain.append(scope)
+        scope = scope.parent
+    return chain[::-1]
+
+
+def _groups(graph: Graph) -> tuple[tuple[Group, ...], dict[int, str]]:
+    """The groups, outermost first, and the id of the innermost one around each operand."""
+    chains: dict[int, list[Scope]] = {}
+    by_serial = {x.serial: x for x in graph.trace.nodes}
+    for node in graph.trace.nodes:
+        if node.op is not None:
+            forward = by_serial.get(_pulled_back(node) or -1)
+            chains[node.serial] = chains.get(forward.serial, []) if forward is not None else _chain(node.scope)
+    for x in graph.trace.operands:
+        if isinstance(x, Recorded) and x.op is None and (x.tracked or not x.value.ndim):
+            users = [chains[c.serial] for c in graph.consumers[key(x)] if _pulled_back(c) is None]
+            chains[key(x)] = _common(users) if users else []
+    ids: dict[int, str] = {}
+    found: list[tuple[Scope, str | None]] = []
+    for x in graph.trace.operands:
+        around = None
+        for scope in chains.get(key(x), []):
+            if id(scope) not in ids:
+                ids[id(scope)] = f"g{len(ids)}"
+                found.append((scope, around))
+            around = ids[id(scope)]
+    ops: dict[str, int] = defaultdict(int)
+    parameters: dict[str, int] = defaultdict(int)
+    for node in graph.trace.nodes:
+        for scope in chains.get(node.serial, []):
+            ops[ids[id(scope)]] += node.op is not None
+            parameters[ids[id(scope)]] += node.value.size if node.op is None and node.tracked else 0
+    groups = tuple(
+        Group(ids[id(scope)], scope.name, parent, parameters[ids[id(scope)]], ops[ids[id(scope)]])
+        for scope, parent in found
+    )
+    return groups, {k: ids[id(chain[-1])] for k, chain in chains.items() if chain}
+
+
+def _common(chains: Sequence[list[Scope]]) -> list[Scope]:
+    first = chains[0]
+    for depth, scope in enumerate(first):
+        if any(len(c) <= depth or c[depth] is not scope for c in chains):
+            return first[:depth]
+    return first

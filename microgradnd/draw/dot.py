@@ -1,0 +1,246 @@
+"""Description -> DOT: where everything stands is Graphviz's to find, what it looks like is said here.
+
+Nothing from outside gets into DOT but through `quoted` or `html`, ids are our own, so that no name, op or
+formula can end a string, open a tag or be taken for one of Graphviz's escapes.
+"""
+
+from __future__ import annotations
+
+import html as html_
+import unicodedata
+from collections.abc import Iterable
+
+from .arrays import Array
+from .description import Description, Edge, Group, Node
+from .numbers import short
+from .style import CELL_INK, CELL_RIM, DARK, KINDS, LIGHT, Theme, shade
+
+FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
+MOST_TEXT = 64  # characters of one line
+DIGITS_ROWS, DIGITS_COLUMNS, DIGITS_SIZE = 8, 6, 24  # cells show their digits up to this size
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+
+
+def plain(text: str, most: int = MOST_TEXT) -> str:
+    """`text` without anything that XML or a terminal would not take as a printed character."""
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Zl", "Zp") or ord(c) in _BIDI else c for c in text
+    )
+
+
+def quoted(text: str) -> str:
+    r"""`text` as a DOT string that draws as itself.
+
+    >>> print(quoted('a"]->b \\N <b>'))
+    "a\"]->b \\N <b>"
+    """
+    lines = (plain(line).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"') for line in text.split("\n"))
+    return '"' + "\\n".join(lines) + '"'
+
+
+def html(text: str) -> str:
+    """`text` as part of an HTML-like label.
+
+    >>> html("<script>")
+    '&lt;script&gt;'
+    """
+    return html_.escape(plain(text))
+
+
+def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bool = True, dark: bool = False) -> str:
+    """A description as DOT.
+
+    Parameters
+    ----------
+    values, grads
+        Whether nodes show their arrays; whether gradients and local derivatives are shown.
+    group
+        Whether scopes are drawn as boxes.
+    dark
+        Draw in the dark theme's colours.
+    """
+    theme = DARK if dark else LIGHT
+    numbers = values and len(d.edges) <= MOST_EDGES_WITH_NUMBERS
+    graph = (
+        f'graph [rankdir=TB, bgcolor="{theme.paper}", fontname="{FONT}", fontsize=11, fontcolor="{theme.ink}", '
+        f"nodesep=0.35, ranksep=0.45, labelloc=t, labeljust=l, label={_caption(d, grads, theme)}]"
+    )
+    lines = [
+        "digraph {",
+        graph,
+        f'node [fontname="{FONT}", fontsize=11, fontcolor="{theme.ink}", margin="0.06,0.04", style=filled, penwidth=1.4]',
+        f'edge [fontname="{FONT}", fontsize=9, fontcolor="{theme.gradient}", color="{theme.edge}", arrowsize=0.7]',
+    ]
+    arriving: dict[str, list[Edge]] = {}
+    for e in d.edges:
+        if e.contribution is not None:
+            arriving.setdefault(e.source, []).append(e)
+    names = {n.id: n.name for n in d.nodes}
+    if group:
+        lines += _clusters(
+            d, theme, {n.id: _node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes}
+        )
+    else:
+        lines += [_node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes]
+    shared = {source for source, edges in arriving.items() if len(edges) > 1}
+    lines += [_edge(e, e.source in shared, grads, numbers, theme) for e in d.edges]
+    return "\n".join([*lines, "}", ""])
+
+
+MOST_EDGES_WITH_NUMBERS = 40
+
+
+# -- nodes ------------------------------------------------------------------------------------------
+def kind_of(node: Node) -> str:
+    """The kind that decides about shape and colour."""
+    return "pullback" if node.pullback_of is not None and node.kind == "op" else node.kind
+
+
+def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, grads: bool, theme: Theme) -> str:
+    kind = kind_of(n)
+    head = f"<B>{html(n.name)}</B>"
+    if n.op is not None and n.formula:
+        head += f" = {html(n.formula)}"
+    rows = [f'<TR><TD COLSPAN="2" ALIGN="CENTER">{head}</TD></TR>']
+    facts = f"{n.value.shape} {n.value.dtype}"
+    rows.append(_small(facts, theme.faint))
+    if n.stale:
+        rows.append(_small("changed since it was recorded (stale)", theme.gradient))
+    if values:
+        rows.append(_array_row("value", n.value, theme.ink))
+    if grads and n.cotangent:
+        if n.gradient is None:
+            rows.append(_small("gradient: not computed", theme.faint))
+        else:
+            rows.append(_array_row("gradient", n.gradient, theme.gradient))
+            if len(arriving) > 1:
+                ways = " + ".join(names[e.target] for e in arriving)
+                rows.append(_small(f"sum of {len(arriving)} contributions, from {ways}", theme.gradient))
+    table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{"".join(rows)}</TABLE>'
+    return (
+        f'{n.id} [id="{n.id}", class="{kind}", {KINDS[kind][0]}, fillcolor="{theme.fills[kind]}", '
+        f'color="{theme.rims[kind]}", label=<{table}>]'
+    )
+
+
+def _small(text: str, colour: str) -> str:
+    return f'<TR><TD COLSPAN="2" ALIGN="CENTER"><FONT POINT-SIZE="9" COLOR="{colour}">{html(text)}</FONT></TD></TR>'
+
+
+def _array_row(title: str, array: Array, colour: str) -> str:
+    return (
+        f'<TR><TD ALIGN="RIGHT"><FONT POINT-SIZE="9" COLOR="{colour}">{title}</FONT></TD>'
+        f'<TD ALIGN="LEFT">{array_cells(array, colour)}</TD></TR>'
+    )
+
+
+def array_cells(array: Array, colour: str) -> str:
+    """An array as a table of shaded cells: with digits while small, else a heat map with range and mean."""
+    if not array.size:
+        return f'<FONT POINT-SIZE="9" COLOR="{colour}">empty</FONT>'
+    rows = _rows(array)
+    most = max(abs(array.least or 0.0), abs(array.greatest or 0.0))
+    digits = (
+        array.values is not None
+        and array.size <= DIGITS_SIZE
+        and len(rows) <= DIGITS_ROWS
+        and len(rows[0]) <= DIGITS_COLUMNS
+    )
+    body = "".join(f"<TR>{''.join(_cell(v, most, digits) for v in row)}</TR>" for row in rows)
+    inner = "1" if digits else "0"
+    table = (
+        f'<TABLE BORDER="1" COLOR="{CELL_RIM}" CELLBORDER="0" CELLSPACING="{inner}" CELLPADDING="{2 if digits else 0}">'
+        f"{body}</TABLE>"
+    )
+    if digits:
+        return table
+    span = "no finite number" if array.least is None else f"{short(array.least)} … {short(array.greatest or 0.0)}"
+    mean = "" if array.mean is None else f", mean {short(array.mean)}"
+    odd = f", {array.odd} not finite" if array.odd else ""
+    caption = f'<TR><TD><FONT POINT-SIZE="8" COLOR="{colour}">{span}{mean}{odd}</FONT></TD></TR>'
+    return (
+        f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1"><TR><TD>{table}</TD></TR>{caption}</TABLE>'
+    )
+
+
+def _rows(array: Array) -> list[tuple[float, ...]]:
+    if array.values is None:
+        return list(array.grid or ())
+    width = array.shape[-1] if array.shape else 1
+    return [array.values[i : i + width] for i in range(0, len(array.values), width)]
+
+
+def _cell(value: float, most: float, digits: bool) -> str:
+    colour = shade(value, most)
+    if not digits:
+        return f'<TD BGCOLOR="{colour}" FIXEDSIZE="TRUE" WIDTH="9" HEIGHT="9"></TD>'
+    return f'<TD BGCOLOR="{colour}"><FONT POINT-SIZE="9" COLOR="{CELL_INK}">{short(value)}</FONT></TD>'
+
+
+# -- edges ------------------------------------------------------------------------------------------
+def _edge(e: Edge, shared: bool, grads: bool, numbers: bool, theme: Theme) -> str:
+    attributes = [f'id="{e.id}"']
+    if grads and e.contribution is not None:
+        attributes += ["dir=both", "arrowtail=empty", f"label={_edge_label(e, shared, numbers, theme)}"]
+    elif e.contribution is None and grads:
+        attributes.append("style=dashed")
+    return f"{e.source} -> {e.target} [{', '.join(attributes)}]"
+
+
+def _edge_label(e: Edge, shared: bool, numbers: bool, theme: Theme) -> str:
+    rows = [html("↑ " + (e.derivative or f"{e.rule}"))]
+    if numbers and e.slope is not None and 1 <= e.slope.size <= DIGITS_SIZE:
+        rows.append(array_cells(e.slope, theme.gradient))
+    if e.note:
+        rows.append(html(e.note))
+    if shared and numbers and e.contribution is not None and e.contribution.size <= DIGITS_SIZE:
+        rows.append("contributes ")
+        rows.append(array_cells(e.contribution, theme.gradient))
+    body = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{body}</TABLE>>'
+
+
+# -- groups and caption -------------------------------------------------------------------------------
+def _clusters(d: Description, theme: Theme, drawn: dict[str, str]) -> list[str]:
+    """Nodes inside the boxes of their groups, boxes inside boxes."""
+    inside: dict[str | None, list[Node]] = {}
+    for n in d.nodes:
+        inside.setdefault(n.group, []).append(n)
+    children: dict[str | None, list[Group]] = {}
+    for g in d.groups:
+        children.setdefault(g.parent, []).append(g)
+    lines = [drawn[n.id] for n in inside.get(None, [])]
+    stack: list[Group | str] = list(reversed(children.get(None, [])))
+    while stack:
+        top = stack.pop()
+        if isinstance(top, str):
+            lines.append(top)
+            continue
+        g = top
+        label = g.name + (f"   {g.parameters:,} parameters" if g.parameters else "")
+        lines.append(
+            f'subgraph cluster_{g.id} {{ id="{g.id}"; class="group"; style=rounded; color="{theme.box}"; '
+            f'fontcolor="{theme.faint}"; fontsize=11; label={quoted(label)};'
+        )
+        lines += [drawn[n.id] for n in inside.get(g.id, [])]
+        stack.append("}")
+        stack += reversed(children.get(g.id, []))
+    return lines
+
+
+def _caption(d: Description, grads: bool, theme: Theme) -> str:
+    kinds = _in_order(kind_of(n) for n in d.nodes)
+    squares = "   ".join(f'<FONT COLOR="{theme.rims[k]}">■</FONT> {html(KINDS[k][1])}' for k in kinds)
+    how = ""
+    if grads and any(n.gradient is not None for n in d.nodes):
+        how = (
+            f'<BR ALIGN="LEFT"/><FONT COLOR="{theme.faint}">values flow down; gradients of {html(d.seed)} flow back up, '
+            "multiplied by each edge’s derivative</FONT>"
+        )
+    return f'<<FONT POINT-SIZE="10">{squares}</FONT>{how}<BR ALIGN="LEFT"/>>'
+
+
+def _in_order(kinds: Iterable[str]) -> list[str]:
+    found = set(kinds)
+    return [k for k in KINDS if k in found]
