@@ -14,7 +14,6 @@ from .dispatch import implements as implements
 from .draw.entry import draw as draw
 from .draw.entry import explain as explain
 from .gradcheck import gradcheck as gradcheck
-from .no_grad import no_grad as no_grad
 from .ops import *
 from .tensor import Tensor as Tensor
 from .tensor import astensor as astensor

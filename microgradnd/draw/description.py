@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Scope
 from ..core import Node as Recorded
-from ..core import Scope
 from . import formula
 from .arrays import Array, summarise
 from .naming import name_operands

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Node, Op, Sample, constant, mode_switch
+from ..context import mode_switch
+from ..core import Node, Op, Sample, constant
 from ..tensor import Tensor
 
 MOST_OPS = 120  # a rule that records more is not printed
@@ -365,7 +366,7 @@ def vjp(op: Op, operands: Sequence[Expr], output: Expr, cotangent: Expr, options
     known: dict[int, Expr] = {}
     inputs = [_named(e, known) for e in operands]
     y, g = _named(output, known), _named(cotangent, known)
-    with mode_switch(record=True, scope=None, watch=_Naming()), np.errstate(all="ignore"):
+    with mode_switch(record=True, watch=_Naming()), np.errstate(all="ignore"):
         if op.several:
             y, g = ([_named(part, known) for part in _parts(e, op, operands, options)] for e in (output, cotangent))
         if op.saves is not None:
@@ -649,7 +650,7 @@ def vjp_text(op: Op, i: int) -> str:
     sample = _plain_sample(op)
     names = _parameters(op, i, len(sample.args))
     with np.errstate(all="ignore"):
-        output = op.compute(sample.args, sample.options)[0]
+        output = op.compute(sample.args, sample.options)
     operands = [leaf(n, x) for n, x in zip(names, sample.args, strict=True)]
     y, g = leaf("y", np.asarray(output)), leaf("g", np.ones_like(output, dtype=np.float64))
     read = vjp(op, operands, y, g, sample.options)[i]

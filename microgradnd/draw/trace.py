@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..backward import pull
-from ..core import Node, clock, mode_switch
+from ..context import mode_switch
+from ..core import Node, clock
 
 Operand = Node | np.ndarray
 
