@@ -45,7 +45,6 @@ pairing: Op = Op(
     _pair,
     vjp=_pair_vjp,
     name="pairing",
-    formula="⟨{0}, …⟩",
     samples=calls(lambda rng: sample(*(rng.normal(size=s) for s in [(2, 3), (), (2, 3), ()]))),
 )
 
@@ -128,7 +127,8 @@ def pull_back(
     with mode_switch(record=True):
         if len(pairs) > 1:
             ys, cs = zip(*pairs, strict=True)
-            root, seed = pairing(*ys, *cs), np.ones(())
+            root = pairing(*ys, *cs)
+            seed = np.ones_like(root.value)
             leading = {*leading, root.serial}
         seed = _value(seed) if not recorded else seed if isinstance(seed, Node) else constant(seed)
         leaves = propagate(root, seed, recorded=recorded, within=leading, since=since)
