@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import Sample, sample
 
-Rng = np.random.Generator
+if TYPE_CHECKING:  # np.random is loaded when it is first used, and importing this package need not
+    Rng = np.random.Generator
 _PAIR_SHAPES = [((3,), (3,)), ((2, 3), (3,)), ((3, 1), (1, 4)), ((), (2,)), ((2, 1, 3), (4, 1)), ((0, 3), (1,))]
 
 
