@@ -15,11 +15,17 @@ from .activations import soft_sign as soft_sign
 from .activations import softmax as softmax
 from .activations import softplus as softplus
 from .activations import tanh as tanh
+from .archive import register as register
 from .attention import MultiHeadAttention as MultiHeadAttention
+from .callbacks import Callback as Callback
+from .callbacks import EarlyStopping as EarlyStopping
 from .conv import AvgPool2d as AvgPool2d
 from .conv import Conv2d as Conv2d
 from .conv import MaxPool2d as MaxPool2d
+from .evaluation import evaluate as evaluate
+from .evaluation import predict as predict
 from .functional import functional_call as functional_call
+from .history import History as History
 from .layers import MLP as MLP
 from .layers import Dense as Dense
 from .layers import Dropout as Dropout
@@ -46,6 +52,8 @@ from .optim import RMSprop as RMSprop
 from .optim import clip_grad_norm as clip_grad_norm
 from .optim import clip_grad_value as clip_grad_value
 from .recurrent import GRU as GRU
+from .saving import load as load
+from .saving import save as save
 from .schedules import Cosine as Cosine
 from .schedules import Exponential as Exponential
 from .schedules import OneCycle as OneCycle
@@ -54,3 +62,5 @@ from .schedules import Schedule as Schedule
 from .schedules import StepDecay as StepDecay
 from .schedules import WarmUp as WarmUp
 from .summary import summary as summary
+from .training import Training as Training
+from .training import fit as fit

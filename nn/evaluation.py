@@ -1,0 +1,110 @@
+"""Running a trained network: its outputs and measures on data, in eval mode, batch by batch, nothing recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+import microgradnd as mg
+
+from .data import Array, as_array, check_pair
+from .metrics import Metric, named_metrics
+from .module import Module
+
+Loss = Callable[[Any, Any], Any]
+
+
+class eval_mode:
+    """``with eval_mode(model): ...``: dropout off, running statistics used, and the mode before restored.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> model = nn.MLP([2, 3, 1])
+    >>> with eval_mode(model):
+    ...     model.training
+    False
+    >>> model.training
+    True
+    """
+
+    def __init__(self, model: Module) -> None:
+        self.model, self.before = model, model.training
+
+    def __enter__(self) -> Module:
+        self.model.eval()
+        return self.model
+
+    def __exit__(self, *exception: object) -> None:
+        if self.before:
+            self.model.train()
+
+
+def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:
+    """The outputs of a network for every row of X: logits for a classifier.
+
+    Parameters
+    ----------
+    model
+        The network; it is run in eval mode, and left in the mode it was in.
+    X
+        Inputs, shape (n, ...).
+    batch_size
+        How many rows are computed at a time; bounds the memory.
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> predict(nn.MLP([4, 3], seed=0), np.zeros((5, 4))).shape
+    (5, 3)
+    """
+    inputs = as_model_input(model, as_array(X, "X"))
+    with eval_mode(model), mg.no_grad():
+        parts = [model(inputs[i : i + batch_size]).data for i in range(0, max(len(inputs), 1), batch_size)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def evaluate(
+    model: Module, X: Any, y: Any, loss: Loss, metrics: Iterable[str | Metric] = (), *, batch_size: int = 1024
+) -> dict[str, float]:
+    """Loss and metrics of a network on data.
+
+    Parameters
+    ----------
+    model, X, batch_size
+        As for `predict`.
+    y
+        Targets, one row per row of X.
+    loss
+        ``loss(output, target)``, a mean over the samples.
+    metrics
+        Names (``"accuracy"``) or functions ``metric(output, target) -> float`` on arrays.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> X, y = np.eye(3), np.arange(3)
+    >>> evaluate(nn.MLP([3, 3], seed=0), X, y, nn.cross_entropy, ["accuracy"]).keys()
+    dict_keys(['loss', 'accuracy'])
+    """
+    inputs, targets = check_pair(X, y)
+    return measure(predict(model, inputs, batch_size=batch_size), targets, loss, named_metrics(metrics))
+
+
+def measure(output: Array, target: Array, loss: Loss, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Loss and metrics of outputs that are already computed."""
+    with mg.no_grad():
+        value = loss(mg.astensor(output), target)
+    return {"loss": float(value.item())} | {name: float(metric(output, target)) for name, metric in metrics.items()}
+
+
+def as_model_input(model: Module, X: Array) -> Array:
+    """Floating-point inputs in the dtype of the network's parameters, which would else be promoted."""
+    dtype = next((p.dtype for p in model.parameters() if p.dtype.kind == "f"), X.dtype)
+    return X.astype(dtype, copy=False) if X.dtype.kind == "f" else X

@@ -1,0 +1,389 @@
+"""fit: train a network on data, and measure on the way.
+
+The loop is short because the parts are elsewhere: `data` refuses what can't be learnt from, the optimiser
+updates, `metrics` and `evaluation` measure, `callbacks` intervene, `progress` shows, `checkpoints` keeps a run
+that can be resumed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+import microgradnd as mg
+
+from .callbacks import Callback, as_callback
+from .checkpoints import Checkpoint
+from .data import Array, as_count, as_labels, check_pair
+from .evaluation import Loss, as_model_input, measure, predict
+from .history import History
+from .init import generator
+from .losses import binary_cross_entropy, cross_entropy, mse_loss
+from .metrics import Metric, accuracy, label_accuracy, named_metrics
+from .module import Module
+from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
+from .progress import Progress
+
+# Data is gathered, and metrics are computed, for some batches at a time: few enough to stay in a core's cache.
+CHUNK_BYTES, CHUNK_BATCHES = 1 << 16, 64
+
+
+def fit(
+    model: Module,
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss = cross_entropy,
+    optimizer: Optimizer | None = None,
+    epochs: int = 10,
+    batch_size: int = 32,
+    validation_data: tuple[Any, Any] | None = None,
+    seed: Any = None,
+    progress: bool = True,
+    save_to: Any = None,
+    callbacks: Iterable[Callback | Callable[[Training], object]] = (),
+    metrics: Iterable[str | Metric] | None = None,
+    schedule: Any = None,
+    accumulate: int = 1,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+) -> History:
+    """Train a network by mini-batch gradient descent.
+
+    Parameters
+    ----------
+    model
+        The network; trained in place, and left in eval mode.
+    X
+        Inputs, shape (n, ...): an array, nested list, data frame.
+    y
+        Targets, n rows: class indices or rows of probabilities for `cross_entropy`, numbers for `mse_loss`.
+    loss
+        ``loss(output, target)``, a tensor of one number, the mean over a batch.
+    optimizer
+        An optimiser of the model's parameters; ``nn.Adam(model.parameters())`` by default.
+    epochs
+        How often to go through the data. A run that is resumed counts those it has done.
+    batch_size
+        Rows per step; the last batch of an epoch may be smaller, and none is larger than the data.
+    validation_data
+        ``(X, y)`` to measure on after each epoch.
+    seed
+        Of the order of the samples and of all randomness in the layers (dropout): an int, Generator or
+        RandomState. The same seed gives the same weights bit for bit on the same machine. NumPy's global
+        state is neither used nor changed.
+    progress
+        Show a bar with loss and metrics (needs tqdm), in a terminal or notebook; never in a log file.
+    save_to
+        A folder to save the run in after each epoch, all of it: weights, optimiser, schedule, random state,
+        history. The same call resumes a run that was killed, and ends with exactly the weights of a run
+        that was not.
+    callbacks
+        `Callback` objects, such as `EarlyStopping`, or functions of the `Training`, called after each epoch.
+    metrics
+        Names or functions ``metric(output, target) -> float`` on arrays; by default accuracy where the loss
+        is a cross-entropy. In training they are averaged over the epoch while the weights change.
+    schedule
+        A learning-rate schedule of the optimiser.
+    accumulate
+        How many batches make one update: the gradient is that of one batch as large as all of them.
+    clip_norm, clip_value
+        Bound the norm of the whole gradient, or each of its elements, before each update.
+
+    Returns
+    -------
+    History
+        Losses and metrics per epoch. Ctrl-C ends training and gives the history so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For data that can't be learnt from; nothing is changed then.
+    FloatingPointError
+        When loss or gradient become NaN or infinite, naming the first op that made it. The weights are those
+        before that step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = nn.MLP([2, 8, 2], activation="tanh", seed=0)
+    >>> history = nn.fit(model, X, [0, 1, 1, 0], optimizer=nn.Adam(model.parameters(), lr=0.05), epochs=200, seed=0)
+    >>> history["accuracy"][-1]
+    1.0
+    """
+    training = Training(model, loss, as_count(batch_size, "batch_size", 1), as_count(accumulate, "accumulate", 1))
+    training.bind(X, y, validation_data, metrics)
+    training.optimizer = _check_optimizer(optimizer or Adam(model.parameters()), model)
+    training.schedule = schedule
+    training.clip_norm, training.clip_value = _as_bound(clip_norm, "clip_norm"), _as_bound(clip_value, "clip_value")
+    training.callbacks = [as_callback(c) for c in callbacks]
+    training.seed(seed)
+    training.run(as_count(epochs, "epochs", 0), progress, save_to)
+    return training.history
+
+
+class Training:
+    """A run of `fit` that is under way: what callbacks see.
+
+    Attributes
+    ----------
+    model, optimizer, schedule, loss
+        What `fit` was given, or its defaults.
+    history : History
+        The measures so far.
+    epoch, step
+        How many epochs and updates were done.
+    """
+
+    optimizer: Optimizer
+    schedule: Any = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def __init__(self, model: Module, loss: Loss, batch_size: int, accumulate: int = 1) -> None:
+        self.model, self.loss, self.batch_size, self.accumulate = model, loss, batch_size, accumulate
+        self.callbacks: list[Callback] = []
+        self.history = History()
+        self.epoch = self.step = 0
+        self.rng = np.random.default_rng()
+        self.bar = Progress(False, 0, 0)
+        self._shown: dict[str, float] = {}
+
+    def stop(self, reason: str = "stopped by a callback") -> None:
+        """End training after this epoch; `reason` is kept in the history."""
+        self.history.stopped = reason
+
+    # -- before the first step ---------------------------------------------------------------
+    def bind(self, X: Any, y: Any, validation_data: Any, metrics: Any) -> None:
+        """Take the data, once it is known that the network and the loss can work on it."""
+        inputs, targets = check_pair(X, y)
+        pairs = [(inputs, targets, "y")]
+        if validation_data is not None:
+            if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
+                raise TypeError("validation_data is a pair (X, y)")
+            pairs.append(
+                (*check_pair(validation_data[0], validation_data[1], ("validation X", "validation y")), "validation y")
+            )
+        width = _trial(self.model, inputs)
+        prepared = [
+            (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name)) for a, b, name in pairs
+        ]
+        (self.X, self.y), *rest = prepared
+        self.validation = rest[0] if rest else None
+        self._check_loss(width)
+        self.metrics = default_metrics(self.loss) if metrics is None else named_metrics(metrics)
+        group = self.batch_size * self.accumulate
+        room = CHUNK_BYTES // max(self.X[:1].nbytes * group, 1)
+        self._group, self._chunk = group, group * max(1, min(CHUNK_BATCHES, room))
+
+    def _check_loss(self, output_shape: tuple[int, ...]) -> None:
+        """Try the loss on outputs of zeros: wrong targets show before the first step."""
+        whole = _plain(self.loss) in (cross_entropy, binary_cross_entropy, mse_loss)
+        for X, y in [(self.X, self.y), *([self.validation] if self.validation else [])]:
+            n = len(X) if whole else min(len(X), self.batch_size)
+            with mg.no_grad(), np.errstate(all="ignore"):
+                value = self.loss(
+                    mg.astensor(np.zeros((n, *output_shape), X.dtype if X.dtype.kind == "f" else float)), y[:n]
+                )
+            if np.shape(value) != ():
+                raise ValueError(
+                    f"the loss gave an array of shape {np.shape(value)}, expected one number per batch: "
+                    "average over it (reduction='mean')"
+                )
+
+    def seed(self, seed: Any) -> None:
+        """Let all that is random in this run follow from `seed`."""
+        self.rng = generator(seed)
+        if seed is not None:
+            children = self.rng.spawn(1)[0]  # its own stream: the order of samples is that of `seed` alone
+            new: dict[int, np.random.Generator] = {}
+            for module, name, old in generators(self.model):
+                setattr(module, name, new.setdefault(id(old), children.spawn(1)[0]))
+
+    # -- the run -------------------------------------------------------------------------------
+    def run(self, epochs: int, progress: bool, save_to: Any) -> None:
+        """Train up to `epochs`, resuming from the folder `save_to` if a run is kept there."""
+        checkpoint = None if save_to is None else Checkpoint(save_to, self)
+        if checkpoint is not None:
+            checkpoint.resume_or_begin()
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
+        self._after_batch = hooks
+        steps = -(-len(self.X) // self._group)
+        self.bar = Progress(progress, epochs, steps, self.epoch)
+        try:
+            for callback in self.callbacks:
+                callback.on_start(self)
+            while self.epoch < epochs and not self.history.stopped:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what matters is looked for
+                    self._run_epoch()
+                if checkpoint is not None:
+                    checkpoint.save()
+        except KeyboardInterrupt:
+            self.history.stopped = "interrupted"
+        finally:
+            self.bar.close()
+            for p in self.parameters:
+                p.zero_grad()
+            self.model.eval()
+        for callback in self.callbacks:
+            callback.on_end(self)
+
+    def _run_epoch(self) -> None:
+        self.model.train()
+        rate = self.optimizer.param_groups[0]["lr"]
+        measured = self._train_epoch() | {"lr": rate}
+        if self.validation is not None:
+            X, y = self.validation
+            found = measure(predict(self.model, X), y, self.loss, self.metrics)
+            measured |= {f"val_{name}": value for name, value in found.items()}
+        self.history.append(measured)
+        self.epoch += 1
+        self.bar.end_epoch(measured)
+        if self.schedule is not None:
+            self.schedule.end_epoch(measured)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self)
+
+    def _train_epoch(self) -> dict[str, float]:
+        """One pass over the data in random order; mean loss and metrics over it."""
+        n = len(self.X)
+        order = self.rng.permutation(n)
+        sums = dict.fromkeys(["loss", *self.metrics], 0.0)
+        for start in range(0, n, self._chunk):
+            rows = order[start : start + self._chunk]
+            X, y = self.X.take(rows, axis=0), self.y.take(rows, axis=0)
+            outputs: list[Array] = []
+            for i in range(0, len(rows), self._group):
+                part = slice(i, i + self._group)
+                sums["loss"] += len(rows[part]) * self._update(X[part], y[part], outputs)
+            if self.metrics:
+                output = np.concatenate(outputs)
+                for name, metric in self.metrics.items():
+                    sums[name] += len(rows) * float(metric(output, y))
+            self._shown = {name: total / (start + len(rows)) for name, total in sums.items()}
+        return self._shown
+
+    def _update(self, X: Array, y: Array, outputs: list[Array]) -> float:
+        """One update from the rows of one batch, or of `accumulate` many; gives their loss."""
+        total = 0.0
+        for i in range(0, len(X), self.batch_size):
+            batch, target = X[i : i + self.batch_size], y[i : i + self.batch_size]
+            output = self.model(batch)
+            loss = self.loss(output, target)
+            value = loss.item()
+            if not math.isfinite(value):
+                self._refuse(batch, target, f"the loss became {value}")
+            share = len(batch) / len(X)
+            loss.backward(None if share == 1 else share, retain_graph=False)
+            outputs.append(output.data)
+            total += share * value
+        for p in self.parameters:
+            g = p.grad
+            # The sum of squares tells in one pass whether all elements are finite, unless it overflows.
+            if g is not None and not (math.isfinite(np.vdot(g, g)) or np.isfinite(g).all()):
+                self._refuse(
+                    batch, target, f"the gradient of {p.name or 'a parameter'} {p.shape} became NaN or infinite"
+                )
+        if self.clip_value is not None:
+            clip_grad_value(self.parameters, self.clip_value)
+        if self.clip_norm is not None:
+            clip_grad_norm(self.parameters, self.clip_norm)
+        self.optimizer.step()
+        for p in self.parameters:
+            p.grad = None
+        self._after_update(total)
+        return total
+
+    def _after_update(self, loss: float) -> None:
+        self.step += 1
+        self.history.append_batch(loss)
+        if self.schedule is not None:
+            self.schedule.end_step()
+        for hook in self._after_batch:
+            hook(self)
+        if self.bar:
+            self.bar.step({**self._shown, "loss": loss})
+
+    def _refuse(self, X: Array, y: Array, what: str) -> None:
+        """Raise FloatingPointError, naming the first op that went wrong on this batch."""
+        for p in self.parameters:
+            p.zero_grad()
+        try:
+            with mg.debug():
+                self.loss(self.model(X), y).backward()
+            broken = [name for name, p in self.model.named_parameters() if not np.isfinite(p.data).all()]
+            where = f"{', '.join(broken)} was not finite before" if broken else "not when the batch was repeated"
+        except FloatingPointError as error:
+            where = str(error)
+        rate = self.optimizer.param_groups[0]["lr"]
+        raise FloatingPointError(
+            f"{what} in step {self.step + 1} (epoch {self.epoch + 1}): {where}. The weights are those before this "
+            f"step. Try a learning rate below {rate:g}, clip_norm=1.0, or inputs scaled to about 1"
+        )
+
+
+def _plain(loss: Any) -> Any:
+    """The loss itself, without the arguments that functools.partial fixed."""
+    return loss.func if isinstance(loss, functools.partial) else loss
+
+
+def default_metrics(loss: Loss) -> dict[str, Metric]:
+    """Accuracy where the loss is a cross-entropy, else nothing."""
+    known: dict[Any, Metric] = {cross_entropy: accuracy, binary_cross_entropy: label_accuracy}
+    metric = known.get(_plain(loss))
+    return {} if metric is None else {"accuracy": metric}
+
+
+def as_targets(y: Array, output_shape: tuple[int, ...], loss: Loss, model: Module, name: str) -> Array:
+    """Targets as the loss wants them: labels as checked integers, other numbers in the network's dtype."""
+    plain = _plain(loss)
+    if plain is cross_entropy and len(output_shape) == 1:
+        y = as_labels(y, output_shape[0], name)
+    if y.dtype.kind == "f" or plain in (mse_loss, binary_cross_entropy):
+        y = as_model_input(model, y.astype(float, copy=False) if y.dtype.kind != "f" else y)
+    return y
+
+
+def _trial(model: Module, X: Array) -> tuple[int, ...]:
+    """Run one row through the network, which lets layers find their sizes; gives the shape of its output."""
+    was_training = model.training
+    model.eval()
+    try:
+        with mg.no_grad():
+            output = model(X[:1])
+    finally:
+        model.train(was_training)
+    if not isinstance(output, mg.Tensor):
+        raise TypeError(f"the network's output is {type(output).__name__}, expected a tensor")
+    return tuple(output.shape[1:])
+
+
+def _check_optimizer(optimizer: Any, model: Module) -> Optimizer:
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(f"optimizer is {optimizer!r}, expected one like nn.Adam(model.parameters(), lr=1e-3)")
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError("the optimizer holds none of this model's parameters: make it from model.parameters()")
+    return optimizer  # type: ignore[no-any-return]
+
+
+def _as_bound(value: float | None, name: str) -> float | None:
+    if value is not None and not value > 0:
+        raise ValueError(f"{name} is {value!r}, expected a number above 0, or None")
+    return value
+
+
+def generators(model: Module) -> Iterator[tuple[Module, str, np.random.Generator]]:
+    """Each random generator that a layer keeps, with its layer and attribute."""
+    for name, value in vars(model).items():
+        if isinstance(value, np.random.Generator):
+            yield model, name, value
+    for _, part in model.named_children():
+        yield from generators(part)
