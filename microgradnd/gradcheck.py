@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .checking import leaks
+from .checking import leaks, precision
 from .checking.blame import EXHAUSTIVE, Inquest
 from .checking.problem import Problem, cotangent, second_order
 from .checking.report import GradcheckError, Report
@@ -17,6 +17,7 @@ from .checking.reproduce import literal, op_expression
 from .checking.search import Search
 from .checking.verdict import KINK, WRONG, Tolerance
 from .core import Op
+from .transforms import jvp
 
 
 def gradcheck(
@@ -60,7 +61,7 @@ def gradcheck(
     seed
         Of the random cotangents and directions.
     **options
-        Keyword arguments of `f`.
+        Keyword arguments of `f`; wrap it in a lambda if one is called like an argument above.
 
     Returns
     -------
@@ -145,6 +146,12 @@ class _Check:
             if not inquest.faults:
                 report.broken.append(f"backward raised {type(error).__name__}: {error}")
             return
+        if order == 1:
+            report.broken += precision.find_narrow_trouble(problem, w, analytic)
+            if not inquest.faults:
+                trouble, note = self.transpose(problem, w, analytic)
+                report.broken += trouble
+                report.notes += note
         names = [leaf.name if order == 1 else f"{leaf.name} (second order)" for leaf in problem.checked]
         search = Search(problem, w, analytic, names, self.tolerance, self.rng)
         size = sum(x.size for x in problem.point)
@@ -158,6 +165,24 @@ class _Check:
         wrong = [(x, k) for x in results for k in x.of(WRONG)]
         if wrong and not inquest.faults:
             self.explain(problem, inquest, wrong, report)
+
+    def transpose(self, problem: Problem, w: np.ndarray, analytic: list[np.ndarray]) -> tuple[list[str], list[str]]:
+        """Hold forward mode against reverse: <w, J v> is <Jᵀ w, v>. What is wrong, and what is only worth a note."""
+        v = [cotangent(x.shape, self.rng) for x in problem.point]
+        try:
+            _, tangents = jvp(lambda *xs: tuple(problem.run(xs).outputs), tuple(problem.point), tuple(v))
+        except Exception as error:
+            return [], [f"forward mode (mg.jvp) and second derivatives don't work: {error}"]
+        forward = float(w @ np.concatenate([np.ravel(np.asarray(t)) for t in tangents]))
+        parts = [float(np.vdot(g, u)) for g, u in zip(analytic, v, strict=True)]
+        size = sum(float(np.abs(g * u).sum()) for g, u in zip(analytic, v, strict=True))
+        if not np.isfinite(size) or abs(forward - sum(parts)) <= 1e-8 * size:
+            return [], []
+        trouble = (
+            f"forward mode disagrees with reverse: <w, J v> is {forward:.6g} by mg.jvp, and {sum(parts):.6g} by vjp; "
+            "a rule that is not linear in its cotangent, or leaves the graph (.data, np.asarray), does that"
+        )
+        return [trouble], []
 
     def explain(self, problem: Problem, inquest: Inquest, wrong: list[Any], report: Report) -> None:
         """Every op is right by itself, and the whole is wrong: find the broken path."""

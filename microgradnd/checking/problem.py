@@ -95,10 +95,9 @@ class Problem:
                 f"floating-point input, but these were given: {given}. Write 3.0 for 3, or .astype(float)"
             )
 
-    @property
-    def native(self) -> bool:
-        """Whether every checked input is float64 already."""
-        return all(_array(leaf.value).dtype == np.float64 for leaf in self.checked)
+    def native_point(self) -> list[np.ndarray]:
+        """The checked inputs in the dtypes they came in."""
+        return [_array(leaf.value) for leaf in self.checked]
 
     def record(self, arrays: Sequence[np.ndarray] | None = None) -> Recording:
         """Run the function on tensors of these arrays, by default at the point itself."""
