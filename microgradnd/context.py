@@ -122,7 +122,8 @@ class Scope:
         else:
             frame = sys._getframe(1)
             self._code = frame.f_code  # who opened it: a search for the user's line need not go further
-            self._origin = find_origin(frame, parent)
+            # Scopes that the same code opens one in another (a module within a module) lie apart all the same.
+            self._origin = find_origin(frame, parent if parent and parent._code is not frame.f_code else None)
         SCOPE.set(self)
         return self
 

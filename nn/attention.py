@@ -64,7 +64,8 @@ class MultiHeadAttention(Module):
             past = np.tri(*scores.shape[-2:]) > 0
             mask = past if mask is None else past & mask
         if mask is not None:
-            scores = np.where(mask, scores, float(np.finfo(scores.dtype).min))
+            # Not -inf: a row with nothing to look at would be 0 / 0.
+            scores = np.where(mask, scores, max(-1e30, float(np.finfo(scores.dtype).min)))
         together = np.swapaxes(mg.matmul(softmax(scores), v), 1, 2)
         return self.output(together.reshape(np.shape(x)))
 

@@ -208,7 +208,7 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         hint = did_you_mean(name, vars(self))
-        if not vars(self) and not name.startswith("__"):
+        if not vars(self).keys() - {"_label", "training"} and not name.startswith("__"):
             hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
@@ -275,5 +275,6 @@ def _brief(value: Any) -> str:
 
 def did_you_mean(name: object, known: Any) -> str:
     """A hint at the nearest known name, or nothing."""
-    near = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    names = {str(k).lower(): k for k in known}
+    near = difflib.get_close_matches(str(name).lower(), names, n=1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""

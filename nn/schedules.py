@@ -160,7 +160,7 @@ class OneCycle(Schedule):
     def factor(self, t: int) -> float:
         """Share of the initial lr after `t` steps."""
         peak, last = self.rise * self.steps - 1, self.steps - 1
-        if t <= peak:
+        if t < peak:
             return _between(1 / self.start, 1.0, t / peak)
         return _between(1.0, 1 / self.end, (t - peak) / (last - peak) if last > peak else 1.0)
 
