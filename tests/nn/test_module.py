@@ -69,7 +69,7 @@ def test_a_module_that_contains_itself_is_an_error() -> None:
     holder = nn.Module()
     holder.parts = []
     holder.parts.append(holder.parts)
-    with pytest.raises(ValueError, match="parts.0 contains itself"):
+    with pytest.raises(ValueError, match=r"parts\.0 contains itself"):
         holder.parameters()
 
 
