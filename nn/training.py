@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from .metrics import Metric, accuracy, label_accuracy, named_metrics
 from .module import Module
 from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
+from .schedules import Schedule
 
 # Data is gathered, and metrics are computed, for some batches at a time: few enough to stay in a core's cache.
 CHUNK_BYTES, CHUNK_BATCHES = 1 << 16, 64
@@ -47,7 +48,8 @@ def fit(
     save_to: Any = None,
     callbacks: Iterable[Callback | Callable[[Training], object]] = (),
     metrics: Iterable[str | Metric] | None = None,
-    schedule: Any = None,
+    schedule: Schedule | None = None,
+    schedule_per: Literal["epoch", "step"] = "epoch",
     accumulate: int = 1,
     clip_norm: float | None = None,
     clip_value: float | None = None,
@@ -87,8 +89,9 @@ def fit(
     metrics
         Names or functions ``metric(output, target) -> float`` on arrays; by default accuracy where the loss
         is a cross-entropy. In training they are averaged over the epoch while the weights change.
-    schedule
-        A learning-rate schedule of the optimiser.
+    schedule, schedule_per
+        A learning-rate schedule of the optimiser, and whether it goes on after each epoch, when it is told the
+        validation loss (without validation the training loss), or after each update.
     accumulate
         How many batches make one update: the gradient is that of one batch as large as all of them.
     clip_norm, clip_value
@@ -120,7 +123,9 @@ def fit(
     training = Training(model, loss, as_count(batch_size, "batch_size", 1), as_count(accumulate, "accumulate", 1))
     training.bind(X, y, validation_data, metrics)
     training.optimizer = _check_optimizer(optimizer or Adam(model.parameters()), model)
-    training.schedule = schedule
+    training.schedule, training.schedule_per = schedule, schedule_per
+    if schedule_per not in ("epoch", "step"):
+        raise ValueError(f"schedule_per is {schedule_per!r}, expected 'epoch' or 'step'")
     training.clip_norm, training.clip_value = _as_bound(clip_norm, "clip_norm"), _as_bound(clip_value, "clip_value")
     training.callbacks = [as_callback(c) for c in callbacks]
     training.seed(seed)
@@ -142,7 +147,8 @@ class Training:
     """
 
     optimizer: Optimizer
-    schedule: Any = None
+    schedule: Schedule | None = None
+    schedule_per: str = "epoch"
     clip_norm: float | None = None
     clip_value: float | None = None
 
@@ -246,8 +252,8 @@ class Training:
         self.history.append(measured)
         self.epoch += 1
         self.bar.end_epoch(measured)
-        if self.schedule is not None:
-            self.schedule.end_epoch(measured)
+        if self.schedule is not None and self.schedule_per == "epoch":
+            self.schedule.step(measured.get("val_loss", measured["loss"]))
         for callback in self.callbacks:
             callback.on_epoch_end(self)
 
@@ -304,8 +310,8 @@ class Training:
     def _after_update(self, loss: float) -> None:
         self.step += 1
         self.history.append_batch(loss)
-        if self.schedule is not None:
-            self.schedule.end_step()
+        if self.schedule is not None and self.schedule_per == "step":
+            self.schedule.step()
         for hook in self._after_batch:
             hook(self)
         if self.bar:

@@ -142,6 +142,23 @@ def test_clipping_bounds_the_step(blobs):
         assert norm(moved) == pytest.approx(1e-3, rel=1e-2)
 
 
+@pytest.mark.parametrize(("per", "rates"), [("epoch", [1.0, 0.5, 0.25]), ("step", [1.0, 0.125, 0.015625])])
+def test_schedules_go_on_per_epoch_or_per_step(blobs, per, rates):
+    model = network()
+    optimizer = nn.SGD(model.parameters(), lr=1.0)
+    schedule = nn.StepDecay(optimizer, every=1, gamma=0.5)
+    options = {"optimizer": optimizer, "schedule": schedule, "schedule_per": per}
+    assert nn.fit(model, *blobs, epochs=3, batch_size=30, **options)["lr"] == rates
+
+
+def test_reduce_on_plateau_hears_of_the_validation_loss(blobs):
+    model = network()
+    optimizer = nn.SGD(model.parameters(), lr=1e-300)
+    schedule = nn.ReduceOnPlateau(optimizer, patience=1)
+    history = nn.fit(model, *blobs, epochs=8, validation_data=blobs, optimizer=optimizer, schedule=schedule)
+    assert history["lr"][-1] < history["lr"][0]
+
+
 # -- data in all its forms -----------------------------------------------------------------------
 class Frame:
     """What a data frame is to NumPy."""
@@ -265,6 +282,7 @@ ZEROS = np.zeros((90, 2))
         (ZEROS, LABELS, {"validation_data": ZEROS}, TypeError, "pair"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS[1:])}, ValueError, "validation X has 90 rows"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS * 2)}, ValueError, "label 4 in row 60 of validation y"),
+        (ZEROS, LABELS, {"schedule_per": "batch"}, ValueError, "schedule_per is 'batch'"),
         (ZEROS, LABELS, {"loss": nn.mse_loss}, ValueError, r"\(90, 3\)"),
         (ZEROS, LABELS, {"loss": lambda o, t: o[:, 0]}, ValueError, "one number per batch"),
         (ZEROS, LABELS, {"clip_norm": 0.0}, ValueError, "clip_norm"),
