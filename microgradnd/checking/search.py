@@ -55,7 +55,8 @@ class Search:
         tolerance: Tolerance,
         rng: np.random.Generator,
     ) -> None:
-        self.target, self.w, self.tolerance, self.rng = target, w, tolerance, rng
+        self.target, self.w, self.rng = target, w, rng
+        self.tolerance = tolerance.for_dtype(target.eps)
         self.results = [InputResult(name, np.asarray(g)) for name, g in zip(names, analytic, strict=True)]
         self.steps = [natural_steps(x) for x in target.point]
 
@@ -109,7 +110,8 @@ class Search:
         moves = draw * self.steps[i].flat[elements] * 2.0 ** -round(np.log2(n) / 2)
         g = self.results[i].analytic.flat[elements]
         with np.errstate(all="ignore"):
-            analytic, scale = float(g @ moves), float(np.abs(g) @ np.abs(moves))
+            analytic = float(g @ moves)
+            scale = float(np.abs(g * moves).sum(where=np.isfinite(g)))
         return judge(self._case(self._line(i, elements, moves), analytic, scale))
 
     def _line(self, i: int, elements: Sequence[int] | np.ndarray, moves: np.ndarray) -> _Line:

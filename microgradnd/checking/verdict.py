@@ -14,6 +14,7 @@ RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 _ESTIMATES = 10  # by how much an error estimate may be too small before it is held against the gradient
 _RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
 _ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
+_FLAT = 1e-7  # and differences that leave no more than this part open confirm it
 
 
 class Tolerance(NamedTuple):
@@ -27,6 +28,10 @@ class Tolerance(NamedTuple):
         return bool(
             abs(a - n) <= self.relative * max(abs(a), abs(n)) + self.absolute * scale + _ESTIMATES * error < np.inf
         )
+
+    def for_dtype(self, eps: float) -> Tolerance:
+        """At least as wide as a function deserves that computes in a dtype of this spacing."""
+        return Tolerance(max(self.relative, 1e3 * eps), max(self.absolute, eps)) if eps > 2.0**-52 else self
 
 
 class Verdict(NamedTuple):
@@ -106,7 +111,9 @@ def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) 
         error = abs(value - others[0][0])  # they differ by more than they admit: neither is to be believed further
     fits = case.tolerance.allows(case.analytic, value, case.scale, error)
     resolved = _ESTIMATES * error <= _RESOLVED * max(abs(value), case.scale)
-    if fits and (resolved or abs(case.analytic) <= _ROUNDING * float(np.abs(case.w) @ np.abs(case.at))):
+    size = float(np.abs(case.w) @ np.abs(case.at))
+    nothing = abs(case.analytic) <= _ROUNDING * size and error <= _FLAT * size
+    if fits and (resolved or nothing):
         return Verdict(RIGHT, value, error)
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
     pair = sorted(sided, key=lambda r: -r.step)[-2:]
