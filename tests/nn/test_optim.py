@@ -1,0 +1,215 @@
+"""Optimisers: trajectories against PyTorch's formulas written out plainly, allocation, state, bad settings."""
+
+import copy
+import math
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgradnd as mg
+from microgradnd import nn
+
+START = np.array([[1.0, -2.0, 0.5], [3.0, 0.1, -0.7]])
+Trajectory = list[np.ndarray]
+
+
+def slope(x: np.ndarray, t: int) -> np.ndarray:
+    """The gradient of a tilted valley that sways from step to step."""
+    return np.array([[1.0, 10.0, 0.3]]) * x + np.sin(x + 0.3 * t)
+
+
+def sgd(lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0) -> Any:
+    def run(x: Any) -> Any:
+        buffer = None
+        for t in range(50):
+            g = slope(x, t) + weight_decay * x
+            if momentum:
+                buffer = g if buffer is None else momentum * buffer + g
+                g = g + momentum * buffer if nesterov else buffer
+            x = x - lr * g
+            yield x
+
+    return run
+
+
+def adam(
+    lr: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0, decoupled: bool = False
+) -> Any:  # fmt: skip
+    def run(x: Any) -> Any:
+        m = v = 0.0
+        for t in range(50):
+            g = slope(x, t)
+            if decoupled:
+                x = x - lr * weight_decay * x
+            else:
+                g = g + weight_decay * x
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * g**2
+            x = x - lr * (m / (1 - beta1 ** (t + 1))) / (np.sqrt(v / (1 - beta2 ** (t + 1))) + eps)
+            yield x
+
+    return run
+
+
+def rmsprop(
+    lr: float, alpha: float = 0.99, eps: float = 1e-8, momentum: float = 0.0, centered: bool = False, weight_decay: float = 0.0
+) -> Any:  # fmt: skip
+    def run(x: Any) -> Any:
+        v = mean = buffer = 0.0
+        for t in range(50):
+            g = slope(x, t) + weight_decay * x
+            v = alpha * v + (1 - alpha) * g**2
+            mean = alpha * mean + (1 - alpha) * g
+            root = np.sqrt(v - mean**2 if centered else v) + eps
+            buffer = momentum * buffer + g / root
+            x = x - lr * buffer
+            yield x
+
+    return run
+
+
+RULES: list[tuple[Any, Any, dict[str, Any]]] = [
+    (nn.SGD, sgd, {"lr": 0.05}),
+    (nn.SGD, sgd, {"lr": 0.05, "weight_decay": 0.1}),
+    (nn.SGD, sgd, {"lr": 0.02, "momentum": 0.9}),
+    (nn.SGD, sgd, {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    (nn.Adam, adam, {"lr": 0.05}),
+    (nn.Adam, adam, {"lr": 0.05, "beta1": 0.8, "beta2": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    (nn.RMSprop, rmsprop, {"lr": 0.02}),
+    (nn.RMSprop, rmsprop, {"lr": 0.02, "alpha": 0.9, "momentum": 0.5, "centered": True, "weight_decay": 0.1}),
+]
+ALL = [*RULES, (nn.AdamW, lambda **kw: adam(**kw, decoupled=True), {"lr": 0.05, "weight_decay": 0.1})]
+IDS = [f"{rule.__name__} {i}" for i, (rule, _, _) in enumerate(ALL)]
+
+
+def advance(optimizer: nn.Optimizer, x: mg.Tensor, steps: range) -> Trajectory:
+    passed = []
+    for t in steps:
+        x.grad = slope(x.data, t)
+        optimizer.step()
+        passed.append(x.data.copy())
+    return passed
+
+
+@pytest.mark.parametrize(("rule", "formula", "settings"), ALL, ids=IDS)
+def test_fifty_steps_follow_the_formula(rule: Any, formula: Any, settings: Any) -> None:
+    x = mg.tensor(START, requires_grad=True)
+    array = x.data
+    passed = advance(rule([x], **settings), x, range(50))
+    for mine, expected in zip(passed, formula(**settings)(START), strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-12, atol=1e-12)
+    assert x.data is array, "updates are in place"
+
+
+@pytest.mark.parametrize(("rule", "formula", "settings"), ALL, ids=IDS)
+def test_a_resumed_optimiser_goes_on_exactly(rule: Any, formula: Any, settings: Any) -> None:
+    x = mg.tensor(START, requires_grad=True)
+    first = rule([x], **settings)
+    advance(first, x, range(20))
+    y = mg.tensor(x.data, requires_grad=True)
+    second = rule([y], lr=1.0)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for a, b in zip(advance(first, x, range(20, 30)), advance(second, y, range(20, 30)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("rule", "formula", "settings"), ALL, ids=IDS)
+def test_a_step_allocates_no_arrays_and_keeps_float32(rule: Any, formula: Any, settings: Any) -> None:
+    x = mg.tensor(np.ones((100, 100)), requires_grad=True, dtype=np.float32)
+    x.grad = np.full((100, 100), 0.1)
+    optimizer = rule([x], **settings)
+    optimizer.step()
+    tracemalloc.start()
+    optimizer.step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000, "an array of the parameter's size has 40,000 bytes"
+    kept = optimizer.state_dict()["state"][0]
+    assert all(v.dtype == np.float32 for v in [x.data, *kept.values()] if isinstance(v, np.ndarray))
+
+
+def test_groups_have_settings_of_their_own() -> None:
+    a, b = mg.tensor([1.0], requires_grad=True), mg.tensor([1.0, 1.0], requires_grad=True)
+    optimizer = nn.SGD([{"params": [a]}, {"params": [b], "lr": 0.5, "weight_decay": 1.0}], lr=0.1)
+    a.grad, b.grad = [1.0], [1.0, 0.0]
+    optimizer.step()
+    assert (a.data.tolist(), b.data.tolist()) == ([0.9], [0.0, 0.5])
+    optimizer.zero_grad()
+    assert a.grad is b.grad is None
+
+
+def test_parameters_of_all_shapes_and_those_without_gradient() -> None:
+    ps = [mg.tensor(np.ones(shape), requires_grad=True) for shape in [(), (0,), (2, 3)]]
+    optimizer = nn.Adam(ps, lr=0.1)
+    (ps[0] * 2 + ps[1].sum()).backward()
+    optimizer.step()
+    assert ps[0].item() == pytest.approx(0.9)
+    assert (ps[2].data == 1).all()
+    assert [s["step"] for s in optimizer.state_dict()["state"]] == [1, 1, 0]
+
+
+def test_a_step_counts_as_a_change() -> None:
+    x = mg.tensor([1.0], requires_grad=True)
+    loss = (x * x).sum()
+    loss.backward()
+    nn.SGD([x], lr=0.1).step()
+    with pytest.raises(RuntimeError, match="changed after it was used"):
+        loss.backward()
+
+
+X = mg.tensor([1.0], requires_grad=True, name="W")
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "text"),
+    [
+        (lambda: nn.SGD([X], lr=0), ValueError, "lr=0.0, expected a finite number above 0"),
+        (lambda: nn.SGD([X], lr=-0.1), ValueError, "lr=-0.1"),
+        (lambda: nn.Adam([X], lr=math.nan), ValueError, "lr=nan"),
+        (lambda: nn.Adam([X], lr=math.inf), ValueError, "lr=inf"),
+        (lambda: nn.SGD([X], lr="0.1"), TypeError, "lr='0.1' is str, expected a number"),
+        (lambda: nn.SGD([X], lr=True), TypeError, "lr=True"),
+        (lambda: nn.SGD([X], lr=0.1, momentum=-1), ValueError, "momentum=-1"),
+        (lambda: nn.SGD([X], lr=0.1, nesterov=True), ValueError, "without momentum"),
+        (lambda: nn.Adam([X], beta1=1), ValueError, r"beta1=1.0, expected a finite number in \[0, 1\)"),
+        (lambda: nn.SGD([], lr=0.1), ValueError, "the list is empty"),
+        (lambda: nn.SGD([X, X], lr=0.1), ValueError, r"parameter 1 \(W\) is given twice"),
+        (lambda: nn.SGD([{"params": [X]}, {"params": [X]}], lr=0.1), ValueError, "given twice"),
+        (lambda: nn.SGD(nn.Dense(2, 2), lr=0.1), TypeError, r"pass model.parameters\(\)"),
+        (lambda: nn.SGD([np.ones(2)], lr=0.1), TypeError, "parameter 0 is ndarray"),
+        (lambda: nn.SGD([{"params": [X], "learning": 1}], lr=0.1), TypeError, "'learning' is no setting"),
+        (lambda: nn.clip_grad_norm([X], 0), ValueError, "limit=0"),
+        (lambda: nn.clip_grad_value([X], -1), ValueError, "limit=-1"),
+    ],
+)
+def test_bad_settings_are_named(act: Any, kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        act()
+
+
+def test_foreign_state_is_refused_whole() -> None:
+    x, y = (mg.tensor(np.ones(n), requires_grad=True) for n in (2, 3))
+    one, other = nn.Adam([x], lr=0.1), nn.Adam([y], lr=0.2)
+    x.grad = [1.0, 1.0]
+    one.step()
+    with pytest.raises(ValueError, match=r"first: \(2,\) given, \(3,\) expected"):
+        other.load_state_dict(one.state_dict())
+    with pytest.raises(ValueError, match="setting beta1 is of another optimiser"):
+        nn.SGD([x], lr=0.1).load_state_dict(one.state_dict())
+    with pytest.raises(ValueError, match=r"groups of \[1\] parameters"):
+        nn.Adam([x, y]).load_state_dict(one.state_dict())
+    assert other.param_groups[0]["lr"] == 0.2
+
+
+def test_clipping() -> None:
+    a, b, c = (mg.tensor(np.zeros(2), requires_grad=True) for _ in range(3))
+    a.grad, b.grad = [3.0, 0.0], [0.0, -4.0]
+    assert nn.clip_grad_norm([a, b, c], 10.0) == 5
+    assert a.grad.tolist() == [3, 0]
+    assert nn.clip_grad_norm([a, b, c], 2.5) == 5
+    np.testing.assert_allclose([a.grad, b.grad], [[1.5, 0], [0, -2]], rtol=1e-6)
+    nn.clip_grad_value([a, b, c], 1.0)
+    np.testing.assert_allclose([a.grad, b.grad], [[1, 0], [0, -1]])
+    assert c.grad is None
