@@ -56,6 +56,7 @@ class Tensor(Node):
     ndim = property(lambda self: self.value.ndim, doc="The number of axes.")
     size = property(lambda self: self.value.size, doc="The number of elements.")
     dtype = property(lambda self: self.value.dtype, doc="NumPy's dtype of the elements.")
+    flags = property(lambda self: self.value.flags, doc="NumPy's account of the array's memory layout.")
     T = property(lambda self: shaping.transpose(self), doc="The transpose: all axes reversed.")
     mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")  # noqa: N815
 

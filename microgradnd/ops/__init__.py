@@ -2,12 +2,14 @@
 
 from ..dispatch import register_ufuncs
 from . import slopes as slopes
+from .applying import *
 from .arithmetic import *
 from .cumulative import *
 from .elementwise import *
 from .indexing import *
 from .joining import *
 from .linalg import *
+from .polynomials import *
 from .reductions import *
 from .shape import *
 from .special import *

@@ -110,6 +110,7 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
 
 
 def _cumulative(run: Any, start: float, x: Any, axis: Any, dtype: Any, out: Any, include_initial: bool) -> Any:
+    refuse(f"np.cumulative_{'prod' if start else 'sum'}", out=out)
     if axis is None and x.ndim > 1:
         raise ValueError(f"np.cumulative_{'prod' if start else 'sum'} needs axis= for {x.ndim} axes")
     y = run(x, axis, dtype, out)

@@ -1,0 +1,183 @@
+"""Values and gradients at kinks, ties, edges and infinite slopes; and that the page about them is up to date."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgradnd as mg
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+generate = SimpleNamespace(**runpy.run_path(str(DOCS / "generate.py")))
+inf, nan, half = np.inf, np.nan, 0.5
+
+# point: value, then the gradient of each input
+EXPECTED: dict[str, tuple[Any, ...]] = {
+    "abs(x) at 0": ([0], [0]),
+    "relu(x) at 0": ([0], [0]),
+    "maximum(a, b), a tie": ([1], [half], [half]),
+    "minimum(a, b), a tie": ([1], [half], [half]),
+    "fmax(a, b), a tie": ([1], [half], [half]),
+    "fmax(a, nan)": ([1], [1], [0]),
+    "max(x), a tie": (2, [half, half, 0]),
+    "min(x) along an axis, a tie": ([1], [[0, half, half]]),
+    "clip(x, 0, 1) at both bounds": ([0, 1], [1, 1]),
+    "clip(x, 1, 1) at 1": ([1], [1]),
+    "median(x) of four": (2.5, [0, 0, half, half]),
+    "prod(x) with one zero": (0, [6, 0, 0]),
+    "prod(x) with two zeros": (0, [0, 0, 0]),
+    "cumprod(x) with a zero": ([2, 0, 0], [1, 10, 0]),
+    "std(x) of equal numbers": (0, [0, 0, 0]),
+    "var(x) of equal numbers": (0, [0, 0, 0]),
+    "sqrt(x) at 0": ([0], [inf]),
+    "cbrt(x) at 0": ([0], [inf]),
+    "log(x) at 0": ([-inf], [inf]),
+    "x**0 at 0": ([1], [0]),
+    "x**1 at 0": ([0], [1]),
+    "x**2 at 0": ([0], [0]),
+    "x**0.5 at 0": ([0], [inf]),
+    "(-2)**3, by x": ([-8], [12]),
+    "x**y at (0, 0)": ([1], [0], [0]),
+    "x**y at (0, 2)": ([0], [0], [0]),
+    "x**y at (-2, 2)": ([4], [-4], [nan]),
+    "where(x > 0, sqrt(x), 0) at 0": ([0], [0]),
+    "where(x > 0, 1 / x, 0) at 0": ([0], [0]),
+    "logsumexp(x), all -inf": (-inf, [0, 0]),
+    "logsumexp(x) with +inf": (inf, [1, 0]),
+    "logaddexp(a, b), both +inf": ([inf], [half], [half]),
+    "logaddexp(a, b), both -inf": ([-inf], [half], [half]),
+    "logaddexp(x, 0) at 1000 and -1000": ([1000, 0], [1, 0]),
+    "arctan2(y, x) at the origin": ([0], [0], [0]),
+    "hypot(a, b) at the origin": ([0], [0], [0]),
+    "floor(x) at 1.5": ([1], [0]),
+    "round(x) at 1.5": ([2], [0]),
+    "sign(x) at 0": ([0], [0]),
+    "trunc(x) at 2": ([2], [0]),
+    "x mod y at (4, 2)": ([0], [1], [-2]),
+    "x mod y at (-5, 3)": ([1], [1], [2]),
+    "fmod(x, y) at (-5, 3)": ([-2], [1], [1]),
+    "sinc(x) at 0": ([1], [0]),
+    "sum(x) of nothing": (0, []),
+    "prod(x) of nothing": (1, []),
+    "arcsin(x) at 1": ([np.pi / 2], [inf]),
+    "arccos(x) at 1": ([0], [-inf]),
+    "arctanh(x) at 1": ([inf], [inf]),
+    "nan_to_num(x) at nan": ([0], [0]),
+    "tanh(x) at 1000": ([1], [0]),
+    "erf(x) at 1e200": ([1], [0]),
+}
+# What NumPy itself warns of, in the forward pass or in a logarithm that the rule really needs.
+WARNS = {
+    "log(x) at 0": "divide",
+    "arctanh(x) at 1": "divide",
+    "where(x > 0, 1 / x, 0) at 0": "divide",
+    "x**y at (-2, 2)": "invalid",
+}
+
+
+def test_every_point_has_its_expectation() -> None:
+    assert EXPECTED.keys() == generate.POINTS.keys()
+
+
+@pytest.mark.parametrize("point", EXPECTED)
+def test_value_and_gradient(point: str) -> None:
+    value, *gradients = EXPECTED[point]
+    with np.errstate(all="raise", under="ignore", **{WARNS[point]: "ignore"} if point in WARNS else {}):
+        y, found = generate.evaluate(*generate.POINTS[point])
+    np.testing.assert_allclose(y, value, atol=1e-15)
+    assert len(found) == len(gradients)
+    for g, expected in zip(found, gradients, strict=True):
+        np.testing.assert_allclose(g, expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("point", EXPECTED)
+def test_no_cotangent_in_none_out(point: str) -> None:
+    """However steep the slope at the point: 0 stays 0 in the plain pass and in the recorded one."""
+    function, inputs = generate.POINTS[point]
+    if point == "x**y at (-2, 2)":
+        pytest.skip("its logarithm is not defined there at all")
+    with np.errstate(all="ignore"):
+        xs = [mg.tensor(np.asarray(x, float), requires_grad=True) for x in inputs]
+        y = function(*xs)
+        for recorded in (False, True):
+            for g in mg.gradients(y, xs, np.zeros_like(y.data), create_graph=recorded):
+                np.testing.assert_array_equal(g.data, np.zeros_like(g.data))
+
+
+def test_a_negative_base_is_silent_when_only_the_base_is_differentiated() -> None:
+    x = mg.tensor([-2.0], requires_grad=True)
+    with np.errstate(all="raise"):
+        np.power(x, np.array([2.0])).backward()
+    np.testing.assert_array_equal(x.grad, [-4.0])
+
+
+def test_the_spread_of_one_number_is_nan_with_numpys_warning() -> None:
+    x = mg.tensor([1.0], requires_grad=True)
+    with pytest.warns(RuntimeWarning):
+        y = np.std(x, ddof=1)
+    with np.errstate(all="ignore"):
+        y.backward()
+    assert np.isnan([y.item(), *x.grad]).all()
+
+
+def test_the_mean_of_nothing_is_nan_with_numpys_warning() -> None:
+    x = mg.tensor(np.zeros((0, 3)), requires_grad=True)
+    with pytest.warns(RuntimeWarning):
+        y = np.mean(x)
+    y.backward()
+    assert np.isnan(y.item())
+    assert x.grad.shape == (0, 3)
+
+
+def test_the_largest_of_nothing_is_numpys_error() -> None:
+    with pytest.raises(ValueError, match="zero-size"):
+        np.max(mg.tensor(np.zeros(0), requires_grad=True))
+
+
+def test_float16_sums_accumulate_in_float32() -> None:
+    """4096 ones: in float16 the running sum stops at 2048, where adding one changes nothing."""
+    x = mg.tensor(np.ones((4096, 2), np.float16), requires_grad=True)
+    np.testing.assert_array_equal(np.sum(x, axis=0).data, np.array([4096, 4096], np.float16), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "slope"),
+    [
+        (np.tanh, 8.0, 1 / np.cosh(8.0) ** 2),
+        (lambda x: np.logaddexp(x, 0.0), -40.0, np.exp(-40.0)),
+        (lambda x: np.logaddexp(0.0, x), 40.0, 1.0),
+        (np.arctan, 1e200, 0.0),
+        (np.arcsinh, 1e200, 1e-200),
+        (np.sinc, 1e-5, -(np.pi**2) / 3 * 1e-5),
+        (mg.erfc, 5.0, -2 / np.sqrt(np.pi) * np.exp(-25.0)),
+    ],
+)
+def test_slopes_keep_their_digits(function: Any, x: float, slope: float) -> None:
+    t = mg.tensor(x, requires_grad=True)
+    with np.errstate(all="raise", under="ignore"):
+        function(t).backward()
+    np.testing.assert_allclose(t.grad, slope, rtol=2e-9)
+
+
+def test_the_spread_of_equal_numbers_has_gradient_zero_though_their_mean_is_rounded() -> None:
+    x = mg.tensor([0.1, 0.1, 0.1], requires_grad=True)
+    assert 0 < np.std(x).item() < 1e-16, "the mean of three times 0.1 is not 0.1"
+    np.std(x).backward()
+    np.testing.assert_array_equal(x.grad, [0, 0, 0])
+
+
+def test_the_variance_is_taken_in_two_passes() -> None:
+    x = mg.tensor(1e9 + np.arange(4.0), requires_grad=True)
+    y = np.var(x)
+    y.backward()
+    assert y.item() == 1.25
+    np.testing.assert_array_equal(x.grad, 2 / 4 * (np.arange(4.0) - 1.5))
+
+
+def test_the_page_is_what_the_ops_do() -> None:
+    assert (DOCS / "reference" / "conventions.md").read_text(encoding="utf-8") == generate.conventions()
