@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -157,7 +156,7 @@ class PullbackScope(Scope):
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("microgradnd_scope", default=None)
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = __name__.partition(".")[0]
 _inside: dict[str, bool] = {}  # file name -> does it belong to this package?
 
 
@@ -172,7 +171,9 @@ def find_origin(frame: Any, scope: Scope | None) -> Origin:
         code = frame.f_code
         inside = _inside.get(code.co_filename)
         if inside is None:
-            inside = _inside[code.co_filename] = code.co_filename.startswith(_PACKAGE)
+            # By module, not by folder: nn/ may lie elsewhere. Doctests bear the name of what they document.
+            module = frame.f_globals.get("__name__") or ""
+            inside = _inside[code.co_filename] = module.partition(".")[0] == _PACKAGE and code.co_filename[0] != "<"
         if not inside:
             return code, frame.f_lasti
         if code is opener and scope is not None:
