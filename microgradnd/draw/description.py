@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,18 @@ from ..context import Scope
 from ..core import Node as Recorded
 from . import formula
 from .arrays import Array, summarise
+from .levels import Box, choose
 from .naming import name_operands
-from .trace import Operand, Trace, is_stale, key, trace
+from .trace import Operand, Trace, is_stale, key, pulled_back, trace
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What is inside a node of kind "group": numbers in its parameters, ops, repetitions of a block."""
+
+    parameters: int
+    ops: int
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,8 @@ class Node:
     ----------
     id, kind
         Kind is "parameter" (a leaf that a gradient is wanted for), "input" (data with a name),
-        "constant" (data without one), "op" or "result" (what was drawn: the loss).
+        "constant" (data without one), "op", "result" (what was drawn: the loss) or "group" (a closed layer or
+        folded blocks, whose value and gradient are those of the last op inside, which `formula` names).
     name, op, formula
         Its name, unique in the picture; the op that made it, and that written with the operands' names.
     value, gradient
@@ -45,6 +56,8 @@ class Node:
         id of the node it is the pulling back of.
     stale, site
         Whether its data was changed after it was used; the line of source that recorded it.
+    holds
+        For kind "group": what is inside.
     """
 
     id: str
@@ -59,6 +72,7 @@ class Node:
     pullback_of: str | None
     stale: bool
     site: str
+    holds: Holds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,8 @@ class Description:
         What the gradients are of: its name, or "sum(name)" for a tensor of several elements.
     nodes, edges, groups
         In the order of recording.
+    size
+        How many nodes there would be with every layer open.
     """
 
     title: str
@@ -131,6 +147,7 @@ class Description:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     groups: tuple[Group, ...]
+    size: int
 
     def to_json(self) -> dict[str, Any]:
         """The same as dictionaries, lists, texts and finite numbers."""
@@ -168,6 +185,7 @@ class Graph:
             for x in node.inputs or ():
                 if isinstance(x, Operand):
                     self.consumers[key(x)].append(node)
+        self.chains = _chains(self.trace, self.consumers)
         title = self.names[root.serial]
         self.seed = title if root.value.size == 1 else f"sum({title})"
 
@@ -202,8 +220,8 @@ class Graph:
         return g, [e and formula.summed(e, _broadcast_axes(node, i)) for i, e in enumerate(rules)]
 
 
-def describe(root: Recorded, *, gradients: bool = True) -> Description:
-    """The graph behind a tensor, op by op, as plain data.
+def describe(root: Recorded, *, gradients: bool = True, depth: int | None = None) -> Description:
+    """The graph behind a tensor as plain data, no larger than a page.
 
     Parameters
     ----------
@@ -211,6 +229,9 @@ def describe(root: Recorded, *, gradients: bool = True) -> Description:
         Any tensor. One of several elements is drawn with the gradients of its sum.
     gradients
         Whether to run a backward pass over it. No ``.grad`` is read or written.
+    depth
+        How many levels of layers and scopes are open; deeper ones are nodes of kind "group".
+        None: all, or as many as keep the picture small.
 
     Examples
     --------
@@ -222,40 +243,57 @@ def describe(root: Recorded, *, gradients: bool = True) -> Description:
     >>> [e.derivative for e in d.edges]
     ['∂multiply₁/∂x = x', '∂multiply₁/∂x = x', '∂sum/∂multiply₁ = 1']
     """
-    return describe_graph(Graph(root, gradients))
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth is how many levels of layers are open, 0 or more, not {depth}")
+    graph = Graph(root, gradients)
+    return describe_graph(graph, choose(graph.trace, graph.chains, graph.consumers, depth))
 
 
-def describe_graph(graph: Graph) -> Description:
-    """The whole of a graph, op by op, as plain data."""
-    groups, group_of = _groups(graph)
-    nodes = tuple(_node(graph, x, group_of.get(key(x))) for x in graph.trace.operands)
-    edges: list[Edge] = []
+def describe_graph(graph: Graph, boxes: dict[int, Box] | None = None) -> Description:
+    """A graph as plain data, with what `boxes` hold drawn as one; without any, op by op."""
+    boxes = boxes or {}
+    operands = graph.trace.operands
+    chains = [boxes[key(x)].around if key(x) in boxes else graph.chains.get(key(x), []) for x in operands]
+    groups, innermost = _groups(graph, chains)
+    found: dict[int, Node] = {}
+    ids: dict[int, str] = {}
+    for x, chain in zip(operands, chains, strict=True):
+        item = boxes.get(key(x), x)
+        around = innermost[id(chain[-1])] if chain else None
+        if id(item) not in found:
+            n = f"n{len(found)}"
+            found[id(item)] = _boxed(graph, item, n, around) if isinstance(item, Box) else _node(graph, item, n, around)
+        ids[key(x)] = found[id(item)].id
+    nodes = tuple(
+        n if n.pullback_of is None else replace(n, pullback_of=ids.get(int(n.pullback_of))) for n in found.values()
+    )
+    edges: dict[Any, Edge] = {}
     for node in graph.trace.nodes:
-        edges += _edges(graph, node, len(edges))
-    return Description(graph.names[graph.trace.root.serial], graph.seed, nodes, tuple(edges), groups)
+        for edge in _edges(graph, node, ids, boxes):
+            inside = node.serial in boxes or key(node.inputs[edge.position]) in boxes  # type: ignore[index]
+            unique = (edge.source, edge.target) if inside else (node.serial, edge.position)
+            if edge.source != edge.target and unique not in edges:
+                edges[unique] = replace(edge, id=f"e{len(edges)}")
+    return Description(
+        graph.names[graph.trace.root.serial],
+        graph.seed,
+        nodes,
+        tuple(edges.values()),
+        groups,
+        len(graph.trace.operands),
+    )
 
 
-def _node(graph: Graph, x: Operand, group: str | None) -> Node:
-    name, id = graph.names[key(x)], graph.ids[key(x)]
+def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
+    name = graph.names[key(x)]
     if not isinstance(x, Recorded):
         kind = "constant" if name.startswith("array") else "input"
         return Node(id, kind, name, None, name, summarise(x), None, "", group, None, False, "")
     g = graph.trace.cotangents.get(x.serial)
-    of = _pulled_back(x)
-    kind = (
-        "result"
-        if x is graph.trace.root and x.op is not None
-        else "op"
-        if x.op is not None
-        else "parameter"
-        if x.tracked
-        else "input"
-        if x.name or not name.startswith("array")
-        else "constant"
-    )
+    of = pulled_back(x)
     return Node(
         id,
-        kind,
+        _kind(graph, x),
         name,
         x.op.name if x.op else None,
         str(graph.forward(x)),
@@ -263,38 +301,73 @@ def _node(graph: Graph, x: Operand, group: str | None) -> Node:
         None if g is None else summarise(g),
         graph.cotangent(x) if x.tracked else "",
         group,
-        graph.ids.get(of) if of else None,
+        str(of) if of else None,  # a serial here; `describe_graph` knows its id
         is_stale(x, graph.consumers[x.serial]),
         x.site,
     )
 
 
-def _edges(graph: Graph, node: Recorded, first: int) -> list[Edge]:
+def _kind(graph: Graph, x: Recorded) -> str:
+    if x.op is not None:
+        return "result" if x is graph.trace.root else "op"
+    if x.tracked:
+        return "parameter"
+    return "constant" if not x.name and graph.names[x.serial].startswith("array") else "input"
+
+
+def _boxed(graph: Graph, box: Box, id: str, group: str | None) -> Node:
+    """A box as a node: its value and gradient are those of the last op in it."""
+    inside = [x for x in box.members if isinstance(x, Recorded)]
+    last = max((x for x in inside if x.op is not None), key=lambda x: x.serial, default=inside[-1])
+    g = graph.trace.cotangents.get(last.serial)
+    holds = Holds(
+        sum(x.value.size for x in inside if x.op is None and x.tracked),
+        sum(x.op is not None for x in inside),
+        box.times,
+    )
+    return Node(
+        id,
+        "group",
+        box.name + (f" × {box.times}" if box.times > 1 else ""),
+        None,
+        graph.names[last.serial],
+        summarise(last.value),
+        None if g is None else summarise(g),
+        graph.cotangent(last),
+        group,
+        None,
+        any(is_stale(x, graph.consumers[x.serial]) for x in inside),
+        last.site,
+        holds,
+    )
+
+
+def _edges(graph: Graph, node: Recorded, ids: dict[int, str], boxes: dict[int, Box]) -> Iterator[Edge]:
+    """The edges that lead to a node; between boxes only that they are there."""
     passed = dict(graph.trace.contributions.get(node.serial, ()))
-    cotangent, rules = graph.backward(node) if passed else (formula.leaf(""), [])
-    edges: list[Edge] = []
+    closed = node.serial in boxes
+    cotangent, rules = graph.backward(node) if passed and not closed else (formula.leaf(""), [])
     for i, x in enumerate(node.inputs or ()):
-        if not (isinstance(x, Operand) and key(x) in graph.ids):
+        if not (isinstance(x, Operand) and key(x) in ids):
+            continue
+        if closed and ids[key(x)] == ids[node.serial]:
             continue
         rule = rules[i] if i < len(rules) and i in passed else None
         derivative = formula.local(rule, cotangent) if rule else None
-        edges.append(
-            Edge(
-                f"e{first + len(edges)}",
-                graph.ids[key(x)],
-                graph.ids[node.serial],
-                i,
-                f"∂{graph.names[node.serial]}/∂{graph.names[key(x)]} = {derivative}" if derivative else "",
-                str(rule) if rule else "",
-                _slope(node, i, derivative, cotangent) if derivative else None,
-                summarise(passed[i]) if i in passed else None,
-                _note(rule) if i in passed else "",
-            )
+        yield Edge(
+            "",
+            ids[key(x)],
+            ids[node.serial],
+            i,
+            f"∂{graph.names[node.serial]}/∂{graph.names[key(x)]} = {derivative}" if derivative else "",
+            str(rule) if rule else "",
+            _slope(node, i, derivative) if derivative else None,
+            summarise(passed[i]) if i in passed else None,
+            _note(rule) if i in passed else "",
         )
-    return edges
 
 
-def _slope(node: Recorded, i: int, derivative: formula.Expr, cotangent: formula.Expr) -> Array | None:
+def _slope(node: Recorded, i: int, derivative: formula.Expr) -> Array | None:
     """The numbers of a local derivative: read off its formula where it has them, else found with a cotangent of ones."""
     if isinstance(derivative.value, np.ndarray):
         return summarise(derivative.value)
@@ -321,15 +394,6 @@ def _note(rule: formula.Expr | None) -> str:
     return f"sum over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}" if axes else ""
 
 
-def _pulled_back(node: Recorded) -> int | None:
-    scope = node.scope
-    while scope is not None:
-        if scope.pullback_of is not None:
-            return scope.pullback_of
-        scope = scope.parent
-    return None
-
-
 def _chain(scope: Scope | None) -> list[Scope]:
     """The scopes around something, outermost first; those of backward passes are no layers."""
     chain: list[Scope] = []
@@ -340,38 +404,45 @@ def _chain(scope: Scope | None) -> list[Scope]:
     return chain[::-1]
 
 
-def _groups(graph: Graph) -> tuple[tuple[Group, ...], dict[int, str]]:
-    """The groups, outermost first, and the id of the innermost one around each operand."""
+def _chains(t: Trace, consumers: dict[int, list[Recorded]]) -> dict[int, list[Scope]]:
+    """The scopes around each operand, outermost first.
+
+    An op of a backward pass stands with the op it pulls back through, a parameter with what uses it.
+    """
     chains: dict[int, list[Scope]] = {}
-    by_serial = {x.serial: x for x in graph.trace.nodes}
-    for node in graph.trace.nodes:
+    by_serial = {x.serial: x for x in t.nodes}
+    for node in t.nodes:
         if node.op is not None:
-            forward = by_serial.get(_pulled_back(node) or -1)
+            forward = by_serial.get(pulled_back(node) or -1)
             chains[node.serial] = chains.get(forward.serial, []) if forward is not None else _chain(node.scope)
-    for x in graph.trace.operands:
+    for x in t.operands:
         if isinstance(x, Recorded) and x.op is None and (x.tracked or not x.value.ndim):
-            users = [chains[c.serial] for c in graph.consumers[key(x)] if _pulled_back(c) is None]
+            users = [chains[c.serial] for c in consumers[key(x)] if pulled_back(c) is None]
             chains[key(x)] = _common(users) if users else []
+    return chains
+
+
+def _groups(graph: Graph, shown: Sequence[list[Scope]]) -> tuple[tuple[Group, ...], dict[int, str]]:
+    """The groups that are drawn, outermost first, and the id of each by its scope's identity."""
     ids: dict[int, str] = {}
     found: list[tuple[Scope, str | None]] = []
-    for x in graph.trace.operands:
+    for chain in shown:
         around = None
-        for scope in chains.get(key(x), []):
+        for scope in chain:
             if id(scope) not in ids:
                 ids[id(scope)] = f"g{len(ids)}"
                 found.append((scope, around))
             around = ids[id(scope)]
-    ops: dict[str, int] = defaultdict(int)
-    parameters: dict[str, int] = defaultdict(int)
+    ops: dict[int, int] = defaultdict(int)
+    parameters: dict[int, int] = defaultdict(int)
     for node in graph.trace.nodes:
-        for scope in chains.get(node.serial, []):
-            ops[ids[id(scope)]] += node.op is not None
-            parameters[ids[id(scope)]] += node.value.size if node.op is None and node.tracked else 0
+        for scope in graph.chains.get(node.serial, []):
+            ops[id(scope)] += node.op is not None
+            parameters[id(scope)] += node.value.size if node.op is None and node.tracked else 0
     groups = tuple(
-        Group(ids[id(scope)], scope.name, parent, parameters[ids[id(scope)]], ops[ids[id(scope)]])
-        for scope, parent in found
+        Group(ids[id(scope)], scope.name, parent, parameters[id(scope)], ops[id(scope)]) for scope, parent in found
     )
-    return groups, {k: ids[id(chain[-1])] for k, chain in chains.items() if chain}
+    return groups, ids
 
 
 def _common(chains: Sequence[list[Scope]]) -> list[Scope]:

@@ -103,6 +103,10 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, gr
     if n.op is not None and n.formula:
         head += f" = {html(n.formula)}"
     rows = [f'<TR><TD COLSPAN="2" ALIGN="CENTER">{head}</TD></TR>']
+    if n.holds is not None:
+        inside = [f"{n.holds.ops:,} ops"] + [f"{n.holds.parameters:,} parameters"] * bool(n.holds.parameters)
+        rows.append(_small(", ".join(inside), theme.faint))
+        rows.append(_small(f"gives {n.formula}", theme.faint))
     facts = f"{n.value.shape} {n.value.dtype}"
     rows.append(_small(facts, theme.faint))
     if n.stale:

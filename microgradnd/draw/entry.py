@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def draw(
-    tensor: Node, values: bool = True, grads: bool = True, group: bool = True, *, dark: bool | None = None
+    tensor: Node,
+    values: bool = True,
+    grads: bool = True,
+    group: bool = True,
+    *,
+    depth: int | None = None,
+    dark: bool | None = None,
 ) -> Drawing:
     """Draw the graph behind a tensor, with its values, gradients and local derivatives.
 
@@ -26,6 +32,10 @@ def draw(
         Whether to show arrays; whether to show gradients and local derivatives.
     group
         Whether to draw boxes around layers and scopes.
+    depth
+        How many levels of layers are open: 0 closes the outermost into one box each, 1 shows what is inside
+        those, and so on. None: all, or as many as keep the picture small; beyond that, repeated blocks are
+        folded into one.
     dark
         Light (False) or dark (True). None: light, and in an SVG whatever the reader's system prefers.
 
@@ -50,7 +60,7 @@ def draw(
     from .drawing import Drawing
 
     _check(tensor, "draw")
-    description = describe(tensor, gradients=grads)
+    description = describe(tensor, gradients=grads, depth=depth)
     return Drawing(tensor, description, dark, values=values, grads=grads, group=group)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from types import CodeType
 
 from ..core import Node
-from .trace import Operand, Trace, drawn_inputs, key
+from .trace import Operand, Trace, drawn_inputs, key, pulled_back
 
 Span = tuple[int, int, int, int]
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -119,7 +119,7 @@ def _name_from_source(t: Trace, given: dict[int, str]) -> None:
     spans: dict[tuple[CodeType, int], Span | None] = {}
     sites: dict[tuple[CodeType, int], list[Node]] = defaultdict(list)
     for node in t.nodes:
-        if node.op is not None and node.origin is not None and not _is_pullback(node):
+        if node.op is not None and node.origin is not None and pulled_back(node) is None:
             sites[node.origin].append(node)
     for (code, offset), nodes in sites.items():
         span = spans[code, offset] = _instruction(code, offset)
@@ -163,12 +163,3 @@ def _instruction(code: CodeType, offset: int) -> Span | None:
         return None  # Python runs with -X no_debug_ranges
     line, end_line, column, end_column = at
     return line, column, end_line, end_column  # type: ignore[return-value]
-
-
-def _is_pullback(node: Node) -> bool:
-    scope = node.scope
-    while scope is not None:
-        if scope.pullback_of is not None:
-            return True
-        scope = scope.parent
-    return False

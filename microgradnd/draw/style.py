@@ -16,7 +16,7 @@ KINDS: dict[str, tuple[str, str]] = {  # kind -> Graphviz attributes of its shap
     "constant": ("shape=ellipse", "constant"),
     "op": ("shape=box", "op"),
     "pullback": ("shape=component", "op of a backward pass"),
-    "group": ("shape=folder", "layer, closed"),
+    "group": ("shape=folder", "closed"),
     "result": ("shape=box, peripheries=2", "result"),
 }
 

@@ -110,3 +110,13 @@ def _as_of_now(node: Node) -> Node:
 def is_stale(node: Node, consumers: list[Node]) -> bool:
     """Whether the data of `node` was changed after it was made or used here."""
     return (node.op is not None and node.changed > node.serial) or any(node.changed > c.serial for c in consumers)
+
+
+def pulled_back(node: Node) -> int | None:
+    """For what a recorded backward pass recorded: the serial of the node it is the pulling back of."""
+    scope = node.scope
+    while scope is not None:
+        if scope.pullback_of is not None:
+            return scope.pullback_of
+        scope = scope.parent
+    return None

@@ -1,0 +1,175 @@
+"""How much of a graph is shown: layers closed into boxes, repeated blocks folded into one, never more than a page.
+
+A level is a choice of boxes, each a set of operands that is drawn as one. Layers close from the inside
+out, until the picture is small enough; runs of the same op or layer, from the same place in the source, fold
+into one box "× 12"; what is still too long is cut into pieces of equal length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..context import Scope
+from ..core import Node
+from .trace import Operand, Trace, key, pulled_back
+
+MOST = 150  # nodes that are drawn one by one
+LONGEST = 64  # items of a block that is repeated
+PIECES = 24  # that a graph without structure is cut into: every one may have edges to every other
+FEWEST = 3  # times that something must be repeated to be folded
+
+
+@dataclass(eq=False, slots=True)
+class Box:
+    """Operands that are drawn as one.
+
+    Attributes
+    ----------
+    name, times
+        What is written on it; how many repetitions of a block it holds.
+    around
+        The scopes around the box, outermost first.
+    members
+        What is inside, in the order of recording.
+    """
+
+    name: str
+    around: list[Scope]
+    times: int = 1
+    members: list[Operand] = field(default_factory=list)
+
+
+Item = Operand | Box
+
+
+def choose(
+    t: Trace, chains: dict[int, list[Scope]], consumers: dict[int, list[Node]], depth: int | None
+) -> dict[int, Box]:
+    """The box that each operand is inside of, by its `key`; those drawn on their own are left out.
+
+    Parameters
+    ----------
+    chains
+        The scopes around each operand, outermost first.
+    consumers
+        Who uses each operand.
+    depth
+        How many levels of scopes are open; None: all, or as many as fit on a page.
+    """
+    deepest = max((len(c) for c in chains.values()), default=0)
+    boxes = _closed(t, chains, deepest if depth is None else depth)
+    if len(_items(t, boxes)) <= MOST:
+        return _absorb(t, consumers, boxes)
+    for level in range(deepest if depth is None else depth, -1, -1):
+        boxes = _absorb(t, consumers, _fold(t, chains, _closed(t, chains, level)))
+        if len(_items(t, boxes)) <= MOST:
+            return boxes
+    return _absorb(t, consumers, _cut(t, boxes))
+
+
+def _closed(t: Trace, chains: dict[int, list[Scope]], level: int) -> dict[int, Box]:
+    """Everything deeper than `level` scopes, in the box of the scope at that level."""
+    found: dict[tuple[int, bool], Box] = {}
+    boxes: dict[int, Box] = {}
+    for x in t.operands:
+        chain = chains.get(key(x), [])
+        if len(chain) > level and x is not t.root:
+            scope = chain[level]
+            back = isinstance(x, Node) and pulled_back(x) is not None
+            box = found.setdefault(
+                (id(scope), back), Box(scope.name + (" (backward)" if back else ""), list(chain[:level]))
+            )
+            box.members.append(x)
+            boxes[key(x)] = box
+    return boxes
+
+
+def _items(t: Trace, boxes: dict[int, Box]) -> list[Item]:
+    """What would be drawn, in the order of recording."""
+    return list({id(i): i for i in (boxes.get(key(x), x) for x in t.operands)}.values())
+
+
+def _is_leaf(item: Item) -> bool:
+    return not isinstance(item, Box) and (not isinstance(item, Node) or item.op is None)
+
+
+def _signature(item: Item) -> Any:
+    """What two items that repeat each other have in common."""
+    if isinstance(item, Box):
+        ops = tuple(x.op.name for x in item.members if isinstance(x, Node) and x.op is not None)
+        return item.name, len(item.around), ops
+    return (item.op, item.origin, id(item.scope) if item.scope else 0) if isinstance(item, Node) else None
+
+
+def _fold(t: Trace, chains: dict[int, list[Scope]], boxes: dict[int, Box]) -> dict[int, Box]:
+    """Runs of a repeated block of items, each in one box."""
+    items = [i for i in _items(t, boxes) if not _is_leaf(i) and i is not t.root]
+    names: dict[Any, int] = {}
+    sequence = np.array([names.setdefault(_signature(i), len(names)) for i in items])
+    result = dict(boxes)
+    for start, period, times in _repeats(sequence):
+        block = items[start : start + period]
+        name = ", ".join(i.name if isinstance(i, Box) else i.op.name for i in block[:3])  # type: ignore[union-attr]
+        around = block[0].around if isinstance(block[0], Box) else chains.get(key(block[0]), [])
+        box = Box(name + (", …" if period > 3 else ""), around, times)
+        for item in items[start : start + period * times]:
+            for x in item.members if isinstance(item, Box) else [item]:
+                box.members.append(x)
+                result[key(x)] = box
+    return result
+
+
+def _repeats(sequence: np.ndarray) -> list[tuple[int, int, int]]:
+    """Runs of a repeated block, as (start, length of the block, times), from left to right, longest first."""
+    n = len(sequence)
+    lengths = [_run_lengths(sequence[:-p] == sequence[p:]) for p in range(1, min(LONGEST, n // FEWEST) + 1)]
+    found = []
+    i = 0
+    while i < n:
+        covered, period = 0, 1
+        for p, run in enumerate(lengths, 1):
+            times = int(run[i]) // p + 1 if i < len(run) else 1
+            if times >= FEWEST and times * p > covered:
+                covered, period = times * p, p
+        if covered:
+            found.append((i, period, covered // period))
+        i += covered or 1
+    return found
+
+
+def _run_lengths(same: np.ndarray) -> np.ndarray:
+    """At each place, how many True come in a row from there."""
+    where_false = np.where(same, len(same), np.arange(len(same)))
+    return np.minimum.accumulate(where_false[::-1])[::-1] - np.arange(len(same))
+
+
+def _absorb(t: Trace, consumers: dict[int, list[Node]], boxes: dict[int, Box]) -> dict[int, Box]:
+    """Leaves that only one box uses, moved inside it."""
+    for x in t.operands:
+        if key(x) not in boxes and _is_leaf(x):
+            users = [boxes.get(c.serial) for c in consumers[key(x)]]
+            if users and users[0] is not None and all(u is users[0] for u in users):
+                keep_outside = not (isinstance(x, Node) and x.tracked) and len(users) == 1 and len(boxes) < MOST
+                if not keep_outside:
+                    users[0].members.append(x)
+                    boxes[key(x)] = users[0]
+    return boxes
+
+
+def _cut(t: Trace, boxes: dict[int, Box]) -> dict[int, Box]:
+    """What is left, cut into pieces of equal length."""
+    items: Sequence[Item] = [i for i in _items(t, boxes) if not _is_leaf(i) and i is not t.root]
+    size = -(-len(items) // PIECES)
+    result: dict[int, Box] = {}
+    for start in range(0, len(items), size):
+        piece = items[start : start + size]
+        box = Box(f"part {start // size + 1}", [])
+        for item in piece:
+            for x in item.members if isinstance(item, Box) else [item]:
+                box.members.append(x)
+                result[key(x)] = box
+    return result
