@@ -24,6 +24,7 @@ from .conv import Conv2d as Conv2d
 from .conv import MaxPool2d as MaxPool2d
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
+from .frames import GraphFrames as GraphFrames
 from .functional import functional_call as functional_call
 from .history import History as History
 from .layers import MLP as MLP

@@ -35,6 +35,7 @@ class Drawing:
     def __init__(self, root: Recorded, description: Description, dark: bool | None, **shown: bool) -> None:
         self.description = description
         self._root, self._dark, self._shown = root, dark, shown
+        self._frames: list[Any] = []
 
     @functools.cached_property
     def source(self) -> str:
@@ -85,12 +86,48 @@ class Drawing:
             return self._page().encode()
         return render(self.source, suffix[1:])
 
+    def add_frame(self, tensor: Recorded, label: str = "") -> None:
+        """Add the same graph at another moment, for the second slider of the step-through page (.html).
+
+        Parameters
+        ----------
+        tensor
+            The result of the same computation, recorded anew: after a step of training, say.
+        label
+            What the slider says there.
+
+        Raises
+        ------
+        ValueError
+            If it was computed by other ops than the frames before.
+
+        Examples
+        --------
+        >>> import microgradnd as mg
+        >>> w = mg.tensor(2.0, requires_grad=True, name="w")
+        >>> drawing = mg.draw(w * w)
+        >>> for step in range(3):
+        ...     loss = w * w
+        ...     drawing.add_frame(loss, f"step {step}")
+        ...     loss.backward()
+        ...     with mg.no_grad():
+        ...         w -= 0.1 * w.grad
+        ...     w.zero_grad()
+        """
+        from .player import frame, structure
+
+        new = frame(tensor, label)
+        if structure(new[1]) != structure(self.description):
+            raise ValueError(
+                f"frame {label!r} is of another graph than the drawing: its ops or operands differ. "
+                "Record the same computation each time, on a batch of the same form"
+            )
+        self._frames.append(new)
+
     def _page(self) -> str:
-        try:
-            from . import player  # type: ignore[attr-defined]
-        except ImportError:
-            raise NotImplementedError("the step-through page (.html) isn't there yet: save as .svg") from None
-        return player.page(self._root)  # type: ignore[no-any-return]
+        from .player import frame, pages
+
+        return pages(self._frames or [frame(self._root)])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}

@@ -244,11 +244,11 @@ function button(text, title, action) {
   return b;
 }
 function go(to) { position = Math.max(0, Math.min(moments.length - 1, to)); render(); }
-function stop() { clearInterval(timer); timer = null; play.textContent = "▶"; play.setAttribute("aria-label", "Play"); play.title = "Play"; }
+function stop() { clearInterval(timer); timer = null; play.textContent = "play"; play.setAttribute("aria-label", "Play"); play.title = "Play"; }
 function toggle() {
   if (timer !== null) return stop();
   if (position === moments.length - 1) go(0);
-  play.textContent = "⏸"; play.setAttribute("aria-label", "Pause"); play.title = "Pause";
+  play.textContent = "pause"; play.setAttribute("aria-label", "Pause"); play.title = "Pause";
   timer = setInterval(() => { go(position + 1); if (position === moments.length - 1) stop(); }, still.matches ? 1600 : 1100);
 }
 function range(id, text, max, onInput) {
@@ -257,12 +257,12 @@ function range(id, text, max, onInput) {
   controls.append(element("label", {}, text, input));
   return input;
 }
-button("⏮", "First step", () => { stop(); go(0); });
+button("|◀", "First step", () => { stop(); go(0); });
 button("◀", "Step back", () => { stop(); go(position - 1); });
-const play = button("▶", "Play", toggle);
+const play = button("play", "Play", toggle);
 play.id = "play";
-button("▷", "Step on", () => { stop(); go(position + 1); });
-button("⏭", "Last step", () => { stop(); go(moments.length - 1); });
+button("▶", "Step on", () => { stop(); go(position + 1); });
+button("▶|", "Last step", () => { stop(); go(moments.length - 1); });
 const slider = range("step", "step", moments.length - 1, (v) => { stop(); go(v); });
 const output = element("output", { for: "step" });
 controls.append(output);
@@ -299,7 +299,7 @@ addEventListener("pointermove", (e) => {
 addEventListener("pointerup", () => { drag = null; });
 button("+", "Zoom in", () => zoom(0.8));
 button("−", "Zoom out", () => zoom(1.25));
-button("⤢", "Whole graph", home);
+button("fit", "Whole graph", home);
 
 const KEYS = {
   ArrowRight: () => { stop(); go(position + 1); }, ArrowLeft: () => { stop(); go(position - 1); }, " ": toggle,

@@ -1,6 +1,6 @@
 """The step-through page: one HTML file that plays the forward and the backward pass, offline.
 
-`page` puts together the graph as SVG (Graphviz lays it out), the steps as JSON, and `player.css` and
+`pages` puts together the graph as SVG (Graphviz lays it out), the steps as JSON, and `player.css` and
 `player.js` beside this file. Nothing is loaded from anywhere: a content security policy forbids it, and lets
 no script run but ours. Names and numbers reach the page as JSON only, and are shown as text.
 """
@@ -52,11 +52,6 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def page(root: Recorded) -> str:
-    """The page for one tensor."""
-    return pages([frame(root)])
-
-
 def frame(root: Recorded, label: str = "") -> Frame:
     """The graph behind a tensor and its steps, as they are now.
 
@@ -76,17 +71,8 @@ def frame(root: Recorded, label: str = "") -> Frame:
 
 
 def pages(frames: Sequence[Frame]) -> str:
-    """The page for one graph at one or more moments of training.
-
-    Raises
-    ------
-    ValueError
-        If the frames are not of the same graph.
-    """
+    """The page for one graph at one or more moments of training."""
     first = frames[0][1]
-    for label, d, _ in frames[1:]:
-        if structure(d) != structure(first):
-            raise ValueError(f"frame {label!r} is of another graph than the first: its ops or operands differ")
     script = _read("player.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     title = plain(first.title)

@@ -1,0 +1,189 @@
+"""The step-through page, as a person meets it: in a real browser, by keys and clicks."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgradnd as mg
+from microgradnd import nn
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield b
+        b.close()
+
+
+@pytest.fixture
+def loss() -> Any:
+    x = mg.tensor([[1.0, 2.0]], name="x")
+    W = mg.tensor([[0.5], [-0.25]], requires_grad=True, name="W")
+    z = x @ W + 0.5
+    h = np.tanh(z)
+    return (h * h + h).sum()
+
+
+def opened(browser: Any, drawing: Any, tmp_path: Path, **viewport: int) -> tuple[Any, list[str]]:
+    path = drawing.save(tmp_path / "graph.html")
+    page = browser.new_page(viewport={"width": 1200, "height": 800} | viewport)
+    trouble: list[str] = []
+    page.on("console", lambda m: trouble.append(m.text))
+    page.on("pageerror", lambda e: trouble.append(str(e)))
+    page.on("request", lambda r: trouble.append(r.url) if not r.url.startswith("file:") else None)
+    page.goto(path.as_uri())
+    return page, trouble
+
+
+def embedded(text: str) -> Any:
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
+
+
+def test_the_page_stands_alone(loss: Any, tmp_path: Path) -> None:
+    text = mg.draw(loss).save(tmp_path / "graph.html").read_text()
+    assert not re.search(r'(src|href)="(?!#)', text)
+    assert "://" not in re.sub(r"http://www\.w3\.org/[\w/]+", "", text)
+    assert "default-src 'none'" in text
+    assert " onclick=" not in text
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    x = mg.tensor(2.0, requires_grad=True, name="</script><script>alert(1)</script>")
+    text = mg.draw(x * x).save(tmp_path / "graph.html").read_text()
+    assert text.count("<script") == 2
+    assert embedded(text)["nodes"][0]["name"] == x.name
+
+
+@pytest.mark.browser
+def test_numbers_on_screen_are_the_arrays(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, trouble = opened(browser, mg.draw(loss), tmp_path)
+    gradient = page.locator("#graph g.node", has_text="W").first.locator("text.gradient")
+    assert gradient.text_content() == ""
+    page.keyboard.press("End")
+    loss.backward()
+    W = next(n for n in embedded((tmp_path / "graph.html").read_text())["nodes"] if n["name"] == "W")
+    page.locator(f"#{W['id']}").click()
+    cells = page.locator("#details dd").nth(1).locator("td").all_text_contents()
+    weights = loss.inputs[0].inputs[0].inputs[0].inputs[0].inputs[0].inputs[1]  # sum, add, multiply, tanh, add, matmul
+    np.testing.assert_allclose([float(c) for c in cells], weights.grad.ravel(), rtol=1e-3)
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_a_sum_grows_contribution_by_contribution(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+        text = page.locator("#panel").inner_text()
+        found = re.search(r"contribution (\d) of (\d)", text)
+        if found and found[0] not in seen:
+            seen.append(found[0])
+    assert seen == ["contribution 1 of 3", "contribution 2 of 3", "contribution 3 of 3"]
+
+
+@pytest.mark.browser
+def test_keys_buttons_and_slider_agree(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    at = lambda: int(page.locator("output").first.inner_text().split("/")[0])  # noqa: E731
+    last = int(page.locator("#step").get_attribute("max"))
+    page.keyboard.press("ArrowRight")
+    assert at() == 1
+    page.get_by_label("Step on").click()
+    assert at() == 2
+    page.keyboard.press("ArrowLeft")
+    assert at() == 1
+    page.keyboard.press("End")
+    assert at() == last
+    page.keyboard.press("Home")
+    assert at() == 0
+    page.locator("#step").fill("3")
+    assert at() == 3
+    page.locator("#graph").focus()
+    page.keyboard.press(" ")
+    page.wait_for_timeout(1500)  # a step takes 1.1 s
+    assert at() == 4
+    assert page.get_by_label("Pause").count() == 1
+    page.keyboard.press(" ")
+    assert page.get_by_label("Pause").count() == 0
+
+
+@pytest.mark.browser
+def test_the_current_op_lights_up_and_formulas_are_mathml(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#graph g.node.now").count() == 1
+    assert page.locator("#graph g.edge.flow").count() == 2
+    assert page.locator("#panel math").count() == 1
+    page.keyboard.press("End")
+    assert page.locator("#panel mfrac").count() >= 2
+    assert page.locator("#graph.backward g.edge.flow").count() == 1
+
+
+@pytest.mark.browser
+def test_nodes_are_reached_by_keyboard_and_named_for_screen_readers(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    node = page.locator("#graph g.node").first
+    node.focus()
+    page.keyboard.press("Enter")
+    assert "value" in node.get_attribute("aria-label")
+    assert "chosen" in node.get_attribute("class")
+    assert page.locator("#panel").get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.browser
+def test_four_hundred_percent_zoom_needs_no_sideways_scrolling(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path, width=320, height=256)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.browser
+def test_reduced_motion_stops_the_animation(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    page.keyboard.press("ArrowRight")
+    animation = "getComputedStyle(document.querySelector('g.edge.flow > path')).animationName"
+    assert page.evaluate(animation) == "down"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(animation) == "none"
+
+
+@pytest.mark.browser
+def test_a_second_slider_goes_over_training_steps(browser: Any, tmp_path: Path) -> None:
+    X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1])
+    frames = nn.GraphFrames(X, y, every=2)
+    model = nn.MLP([2, 2, 2], seed=0)
+    nn.fit(model, X, y, epochs=4, batch_size=2, seed=0, progress=False, callbacks=[frames])
+    page, trouble = opened(browser, frames.drawing, tmp_path)
+    assert page.locator("#frame").get_attribute("max") == "2"
+    page.keyboard.press("End")
+    before = page.locator("#graph").inner_text()
+    page.locator("#frame").fill("2")
+    assert page.locator("#graph").inner_text() != before
+    assert page.locator("output").nth(1).inner_text() == "step 4"
+    assert trouble == []
+
+
+def test_a_frame_of_another_graph_is_refused() -> None:
+    w = mg.tensor(2.0, requires_grad=True, name="w")
+    drawing = mg.draw(w * w)
+    with pytest.raises(ValueError, match="another graph"):
+        drawing.add_frame(w + w, "step 1")
+
+
+def test_five_hundred_ops_stay_under_two_megabytes(tmp_path: Path) -> None:
+    y = mg.tensor(np.arange(6.0), requires_grad=True, name="y")
+    for _ in range(250):
+        y = y * 1.01 + 0.1
+    assert mg.draw(y.sum()).save(tmp_path / "graph.html").stat().st_size < 2_000_000
