@@ -26,6 +26,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .frames import GraphFrames as GraphFrames
 from .functional import functional_call as functional_call
+from .gradcheck import gradcheck as gradcheck
 from .history import History as History
 from .layers import MLP as MLP
 from .layers import Dense as Dense

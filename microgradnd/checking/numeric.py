@@ -60,7 +60,7 @@ def measure(along: Along, at: np.ndarray, h: float, eps: float) -> Rung:
             (p - m) / (2 * k * h) for p, m, k in zip(ahead[::-1], behind[::-1], (4, 2, 1), strict=True)
         )
         better, worse = (4 * fine - middle) / 3, (4 * middle - coarse) / 3
-        size = np.maximum(np.abs(ahead[0]), np.abs(behind[0]))
+        size = np.fmax(np.fmax(np.abs(ahead[0]), np.abs(behind[0])), np.abs(at))
         moved = np.any([y != at for y in (*ahead, *behind)], axis=0)
         noise = np.where(moved, 4 * eps * size / h, 0.0)
         return Rung(
