@@ -15,7 +15,7 @@ from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
 from .core import Node, check_differentiable, constant, describe
-from .ops import arithmetic, indexing, linalg, reductions
+from .ops import arithmetic, indexing, products, reductions
 from .ops import shape as shaping
 
 
@@ -130,10 +130,10 @@ class Tensor(Node):
         return arithmetic.power(other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return linalg.matmul(self, other)
+        return products.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return linalg.matmul(other, self)
+        return products.matmul(other, self)
 
     def __neg__(self) -> Any:
         return arithmetic.negative(self)

@@ -1,66 +1,509 @@
-"""Matrix products."""
+"""`np.linalg`: inverses, determinants and decompositions, of one matrix or stacks of them.
+
+The rules are the reverse mode of the standard differentials: Giles, "Collected matrix derivative
+results for forward and reverse mode algorithmic differentiation" (2008), doi 10.1007/978-3-540-68942-3_4,
+for inverse, determinant, solve, Cholesky and the eigenvalue and singular value decompositions;
+Golub and Pereyra (1973), doi 10.1137/0710036, for the pseudoinverse; Walter and Lehmann (2012),
+doi 10.1007/978-3-642-30023-3_21, for QR. Each is plain NumPy, hence differentiable again.
+
+NumPy reads one triangle of a symmetric matrix (`eigh`, `cholesky`), and the gradient lies in that
+triangle: it is the derivative of the function that NumPy computes.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backward import sum_to
-from ..core import Op, sample
+from ..core import Op, Sample, sample
+from ..dispatch import FLAT, any_tracked, as_tensors, implements, values
+from . import diagonals, products
 from ._samples import calls
+from .norms import matrix_norm as matrix_norm
+from .norms import norm as norm
+from .norms import vector_norm as vector_norm
+from .shape import as_array, expand_dims, matrix_transpose, moveaxis, reshape
+from .slopes import over
 
 __all__ = [
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "lstsq",
     "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vecdot",
+    "vector_norm",
 ]
+FLAT.add(np.linalg.matrix_rank)
+implements(np.linalg.matrix_transpose)(matrix_transpose)
 
 
-def _flip(m: Any) -> Any:
+def _t(m: Any) -> Any:
     return np.swapaxes(m, -1, -2)
 
 
-def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """The row or column that matmul made of a vector, and took away again, put back."""
-    if b.ndim == 1:
-        g, b = g[..., None], b[:, None]
-    if a.ndim == 1:
-        g, a = g[..., None, :], a[None, :]
-    return g, a, b
+def _matrices(*shapes: tuple[int, ...], **options: Any) -> Callable[[np.random.Generator], Sample]:
+    """One sample: random matrices with an added diagonal 2, 4, 6, ...: well-conditioned, spectra without ties."""
+
+    def draw(rng: np.random.Generator) -> Sample:
+        return sample(
+            *(rng.normal(size=s) + 2 * np.diag(np.arange(1.0, max(s) + 1))[: s[-2], : s[-1]] for s in shapes), **options
+        )
+
+    return draw
 
 
-def _matmul_vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim >= 2 == b.ndim:
-        return g @ b.T
-    gm, am, bm = _as_matrices(g, a, b)
-    return sum_to(gm @ _flip(bm), am.shape).reshape(a.shape)
+_SQUARES = (_matrices((3, 3)), _matrices((2, 2, 2)), _matrices((1, 1)), _matrices((0, 2, 2)))
+
+# -- inverses and quotients --------------------------------------------------------------------
+
+inv_op: Op = Op(
+    np.linalg.inv, lambda g, y, x: -(_t(y) @ g @ _t(y)), name="inv", formula="inv({0})", samples=calls(*_SQUARES)
+)
 
 
-def _matmul_vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim >= 2 == b.ndim:  # one product instead of one per matrix of the stack
-        return a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1]) if a.ndim > 2 else a.T @ g
-    gm, am, bm = _as_matrices(g, a, b)
-    return sum_to(_flip(am) @ gm, bm.shape).reshape(b.shape)
+def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> list[Any]:
+    pulled = np.linalg.solve(_t(a), g)
+    return [sum_to(-(pulled @ _t(y)), a.shape), sum_to(pulled, b.shape)]
 
 
-def _product(*shapes: tuple[int, ...]) -> Any:
-    return lambda rng: sample(*(rng.normal(size=s) for s in shapes))
-
-
-matmul: Op = Op(
-    np.matmul,
-    _matmul_vjp_a,
-    _matmul_vjp_b,
-    formula="{0} @ {1}",
+solve_op: Op = Op(
+    np.linalg.solve,
+    vjp=_solve_vjp,
+    name="solve",
+    formula="solve({0}, {1})",
     samples=calls(
-        _product((2, 3), (3, 4)),
-        _product((3,), (3,)),
-        _product((3,), (3, 2)),
-        _product((2, 3), (3,)),
-        _product((4, 2, 3), (3, 2)),
-        _product((2, 3), (4, 3, 2)),
-        _product((5, 1, 2, 3), (4, 3, 2)),
-        _product((3,), (4, 3, 2)),
-        _product((4, 2, 3), (3,)),
-        _product((2, 0), (0, 3)),
+        _matrices((3, 3), (3, 2)), _matrices((2, 3, 3), (3, 1)), _matrices((3, 3), (2, 3, 1)), _matrices((2, 2), (2, 0))
     ),
 )
+
+
+def _pinv_vjp(g: Any, p: Any, a: Any, **options: Any) -> Any:
+    left = _t(g) @ p @ _t(p)
+    right = _t(p) @ p @ _t(g)
+    return left - a @ (p @ left) + right - (right @ p) @ a - _t(p) @ g @ _t(p)
+
+
+pinv_op: Op = Op(
+    np.linalg.pinv,
+    _pinv_vjp,
+    name="pinv",
+    formula="pinv({0})",
+    samples=calls(_matrices((3, 2)), _matrices((2, 3)), _matrices((2, 3, 3))),
+)
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """`np.linalg.inv`: the inverse."""
+    return inv_op(as_array(a))
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """`np.linalg.solve`: x with ``a @ x = b``; `b` is a vector only if it has one axis."""
+    a, b = as_array(a), as_array(b)
+    return solve_op(a, b[:, None])[..., 0] if b.ndim == 1 else solve_op(a, b)
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
+    """`np.linalg.pinv`: the Moore-Penrose inverse, differentiable where the rank is constant."""
+    if hermitian:
+        raise TypeError("np.linalg.pinv of a tensor can't honour hermitian=True: leave it out")
+    cut = {k: values(v) for k, v in (("rcond", rcond), ("rtol", rtol)) if v is not None and v is not np._NoValue}
+    return pinv_op(as_array(a), **cut)
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
+    """`np.linalg.lstsq`: the least-squares solution of least norm, squared residuals, rank, singular values."""
+    a, b = as_array(a), as_array(b)
+    _, sums, rank, _ = np.linalg.lstsq(values(a), values(b), rcond)
+    m, n = a.shape
+    cut = np.finfo(np.result_type(a.dtype, np.float32)).eps * max(m, n) if rcond is None else values(rcond)
+    x = products.matmul(pinv(a, rcond=float(cut)), b)
+    residual = b - products.matmul(a, x)
+    squares = np.sum(residual * residual, axis=0)
+    return x, reshape(squares, sums.shape) if sums.size else as_tensors(sums), rank, svdvals(a)
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """`np.linalg.tensorsolve`: x with ``tensordot(a, x, x.ndim) = b``."""
+    a, b = as_array(a), as_array(b)
+    if axes is not None:
+        a = moveaxis(a, axes, range(-len(axes), 0))
+    shape = a.shape[b.ndim :]
+    n = math.prod(shape)
+    if a.size != n * n or b.size != n:
+        raise np.linalg.LinAlgError(f"tensorsolve needs a square system; shapes are {a.shape} and {b.shape}")
+    return reshape(solve(reshape(a, (n, n)), reshape(b, -1)), shape)
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """`np.linalg.tensorinv`: the inverse with respect to ``tensordot(..., ind)``."""
+    a = as_array(a)
+    if ind <= 0:
+        raise ValueError(f"ind is {ind}; expected a positive number of axes")
+    n = math.prod(a.shape[ind:])
+    return reshape(inv(reshape(a, (n, -1))), a.shape[ind:] + a.shape[:ind])
+
+
+# -- determinants ------------------------------------------------------------------------------
+
+
+def _cofactors(x: Any) -> Any:
+    """Of each matrix; by singular values, U diag(products of the others) V, so that it may be singular."""
+    u, s, vh = np.linalg.svd(x)
+    others = np.stack([np.prod(np.delete(s, i, -1), -1) for i in range(s.shape[-1])], -1) if s.shape[-1] else s
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * ((u * others[..., None, :]) @ vh)
+
+
+def _cofactors_vjp(g: Any, y: Any, x: Any) -> Any:
+    w = _t(np.linalg.inv(x))
+    dots = np.sum(g * w, axis=(-1, -2), keepdims=True)
+    return np.linalg.det(x)[..., None, None] * (dots * w - w @ _t(g) @ w)
+
+
+cofactors: Op = Op(_cofactors, _cofactors_vjp, name="cofactors", formula="cofactors({0})", samples=calls(*_SQUARES[:2]))
+det_op: Op = Op(
+    np.linalg.det,
+    lambda g, y, x: g[..., None, None] * cofactors(x),
+    name="det",
+    formula="det({0})",
+    samples=calls(*_SQUARES),
+)
+slogdet_op: Op = Op(
+    lambda x: tuple(np.linalg.slogdet(x)),
+    lambda g, y, x: g[1][..., None, None] * _t(np.linalg.inv(x)),
+    name="slogdet",
+    formula="slogdet({0})",
+    several=True,
+    samples=calls(*_SQUARES),
+)
+
+
+class SlogdetResult(NamedTuple):
+    """What `slogdet` returns."""
+
+    sign: Any
+    logabsdet: Any
+
+
+@implements(np.linalg.det)
+def det(a: Any) -> Any:
+    """`np.linalg.det`: the determinant; its first derivative exists for singular matrices too."""
+    return det_op(as_array(a))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a: Any) -> SlogdetResult:
+    """`np.linalg.slogdet`: sign and logarithm of the absolute value of the determinant."""
+    return SlogdetResult(*slogdet_op(as_array(a)))
+
+
+# -- decompositions ----------------------------------------------------------------------------
+
+
+def _fold(s: Any, triangle: str) -> Any:
+    """The cotangent of the one triangle that NumPy reads, from that of the symmetric matrix it stands for."""
+    half = np.tril if triangle == "L" else np.triu
+    return half(s) + half(_t(s), -1 if triangle == "L" else 1)
+
+
+def _cholesky_vjp(g: Any, y: Any, x: Any) -> Any:
+    p = _t(y) @ np.tril(g)
+    halved = (np.tril(p) + np.tril(p, -1)) / 2
+    left = np.linalg.solve(_t(y), halved)
+    return _fold(_t(np.linalg.solve(_t(y), _t(left))), "L")
+
+
+def _positive(*shape: int) -> Callable[[np.random.Generator], Sample]:
+    def draw(rng: np.random.Generator) -> Sample:
+        a = rng.normal(size=shape)
+        return sample(a @ a.swapaxes(-1, -2) + 2 * np.eye(shape[-1]))
+
+    return draw
+
+
+cholesky_op: Op = Op(
+    np.linalg.cholesky,
+    _cholesky_vjp,
+    name="cholesky",
+    formula="cholesky({0})",
+    samples=calls(_positive(3, 3), _positive(2, 2, 2)),
+)
+
+
+def _eigh_vjp(g: Any, y: Any, x: Any, UPLO: str = "L") -> Any:
+    (gw, gv), (w, v) = g, y
+    diagonal = np.eye(w.shape[-1], dtype=w.dtype)
+    gaps = w[..., None, :] - w[..., :, None] + diagonal
+    mixed = over((_t(v) @ gv) * (1 - diagonal), gaps)
+    return _fold(v @ (mixed + gw[..., None, :] * diagonal) @ _t(v), UPLO.upper())
+
+
+eigh_op: Op = Op(
+    lambda x, UPLO="L": tuple(np.linalg.eigh(x, UPLO)),
+    _eigh_vjp,
+    name="eigh",
+    formula="eigh({0})",
+    several=True,
+    samples=calls(_matrices((3, 3)), _matrices((2, 2, 2)), _matrices((3, 3), UPLO="U")),
+)
+
+
+def _svd_vjp(g: Any, y: Any, x: Any) -> Any:
+    (gu, gs, gvh), (u, s, vh) = g, y
+    k = s.shape[-1]
+    diagonal = np.eye(k, dtype=s.dtype)
+    row, column = s[..., None, :], s[..., :, None]
+    gaps = (row - column) * (row + column) + diagonal
+    a, b = _t(u) @ gu, vh @ _t(gvh)
+    turns = over((a - _t(a)) * (1 - diagonal), gaps) * row + column * over((b - _t(b)) * (1 - diagonal), gaps)
+    c = u @ (turns + gs[..., None, :] * diagonal) @ vh
+    if x.shape[-2] > k:
+        c = c + over(gu - u @ a, row) @ vh
+    if x.shape[-1] > k:
+        c = c + u @ over(gvh - _t(b) @ vh, column)
+    return c
+
+
+svd_op: Op = Op(
+    lambda x: tuple(np.linalg.svd(x, full_matrices=False)),
+    _svd_vjp,
+    name="svd",
+    formula="svd({0})",
+    several=True,
+    samples=calls(_matrices((3, 3)), _matrices((4, 2)), _matrices((2, 4)), _matrices((2, 3, 2))),
+)
+
+
+def _qr_vjp(g: Any, y: Any, x: Any) -> Any:
+    (gq, gr), (q, r) = g, y
+    k = r.shape[-2]
+    first, wide = r[..., :k], r.shape[-1] > k
+    if wide:  # x = [x1 x2], r = [r1 r2]: x1 = q r1, and r2 = q.T x2 moves with q
+        gq, gr, rest = gq + x[..., k:] @ _t(gr[..., k:]), gr[..., :k], q @ gr[..., k:]
+    m = first @ _t(gr) - _t(gq) @ q
+    inner = gq + q @ (np.tril(m) + _t(np.tril(m, -1)))
+    c = _t(np.linalg.solve(first, _t(inner)))
+    return np.concatenate((c, rest), axis=-1) if wide else c
+
+
+qr_op: Op = Op(
+    lambda x: tuple(np.linalg.qr(x)),
+    _qr_vjp,
+    name="qr",
+    formula="qr({0})",
+    several=True,
+    samples=calls(_matrices((3, 3)), _matrices((4, 2)), _matrices((2, 4)), _matrices((2, 3, 2))),
+)
+
+
+class EighResult(NamedTuple):
+    """What `eigh` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVDResult(NamedTuple):
+    """What `svd` returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class QRResult(NamedTuple):
+    """What `qr` returns."""
+
+    Q: Any
+    R: Any
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """`np.linalg.cholesky`: the triangular factor; only the triangle of `a` on its side is read, and gets a gradient."""
+    return matrix_transpose(cholesky_op(matrix_transpose(a))) if upper else cholesky_op(as_array(a))
+
+
+@implements(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> EighResult:
+    """`np.linalg.eigh`: eigenvalues and eigenvectors; the vectors need distinct values to be differentiable."""
+    return EighResult(*eigh_op(as_array(a), UPLO=UPLO))
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    """`np.linalg.eigvalsh`: the eigenvalues, smallest first."""
+    return eigh(a, UPLO).eigenvalues
+
+
+@implements(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    """`np.linalg.svd`: singular vectors and values, of full rank and distinct values.
+
+    Raises
+    ------
+    TypeError
+        With ``full_matrices=True`` for a matrix that isn't square and requires a gradient: the surplus
+        vectors are any basis, which has no derivative. Pass ``full_matrices=False``.
+    """
+    a = as_array(a)
+    if not any_tracked(a):
+        plain: Any = np.linalg.svd
+        result = plain(values(a), full_matrices, compute_uv, hermitian)
+        return result if a is values(a) else as_tensors(result)
+    if hermitian:
+        return _svd_of_symmetric(a, compute_uv)
+    if compute_uv and full_matrices and a.shape[-1] != a.shape[-2]:
+        raise TypeError(
+            f"np.linalg.svd of a tensor of shape {a.shape} can't honour full_matrices=True, its surplus vectors "
+            "have no derivative: pass full_matrices=False"
+        )
+    parts = SVDResult(*svd_op(a))
+    return parts if compute_uv else parts.S
+
+
+def _svd_of_symmetric(a: Any, compute_uv: bool) -> Any:
+    w, v = eigh(a)
+    order = np.argsort(-np.abs(values(w)), axis=-1)
+    w = np.take_along_axis(w, order, -1)
+    if not compute_uv:
+        return np.abs(w)
+    v = np.take_along_axis(v, expand_dims(order, -2), -1)
+    return SVDResult(v, np.abs(w), matrix_transpose(v * np.sign(values(w))[..., None, :]))
+
+
+@implements(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    """`np.linalg.svdvals`: the singular values, largest first."""
+    return svd(x, full_matrices=False, compute_uv=False)
+
+
+@implements(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """`np.linalg.qr`: an orthogonal and a triangular factor; modes "reduced" and "r".
+
+    Raises
+    ------
+    TypeError
+        For mode "raw", and for "complete" where it adds columns: those have no derivative.
+    """
+    a = as_array(a)
+    if not any_tracked(a):
+        plain: Any = np.linalg.qr
+        result = plain(values(a), mode)
+        return result if a is values(a) else as_tensors(result)
+    if mode not in ("reduced", "r") and not (mode == "complete" and a.shape[-2] <= a.shape[-1]):
+        raise TypeError(f"np.linalg.qr of a tensor of shape {a.shape} can't honour mode={mode!r}: use 'reduced' or 'r'")
+    parts = QRResult(*qr_op(a))
+    return parts.R if mode == "r" else parts
+
+
+# -- powers and products -----------------------------------------------------------------------
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    """`np.linalg.matrix_power`: the product of `n` factors, of the inverse for negative `n`."""
+    a = as_array(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power needs square matrices, not shape {a.shape}")
+    if n == 0:
+        return as_tensors(np.linalg.matrix_power(values(a), 0))
+    power, result, n = (a, None, n) if n > 0 else (inv(a), None, -n)
+    while n:
+        n, odd = divmod(n, 2)
+        if odd:
+            result = power if result is None else products.matmul(result, power)
+        power = products.matmul(power, power) if n else power
+    return result
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Any, *, out: None = None) -> Any:
+    """`np.linalg.multi_dot`: the product of several matrices, in an order that costs little."""
+    parts = [as_array(a) for a in arrays]
+    if len(parts) < 2:
+        raise ValueError("multi_dot multiplies at least two arrays")
+    indices = [[i, i + 1] for i in range(len(parts))]
+    indices[0] = indices[0][2 - parts[0].ndim :]
+    indices[-1] = indices[-1][: parts[-1].ndim]
+    ends = [i for i in (0, len(parts)) if i in indices[0] + indices[-1]]
+    if any(p.ndim != 2 for p in parts[1:-1]) or not {parts[0].ndim, parts[-1].ndim} <= {1, 2}:
+        raise np.linalg.LinAlgError(
+            f"multi_dot takes matrices, vectors only at the ends; shapes are {[p.shape for p in parts]}"
+        )
+    pairs = [x for pair in zip(parts, indices, strict=True) for x in pair]
+    return np.einsum(*pairs, ends, out=out, optimize="greedy")
+
+
+@implements(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    """`np.linalg.cond`: the condition number, in a matrix norm; by default the spectral one."""
+    if p is None or p in (2, -2):
+        s = svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return norm(x, p, axis=(-2, -1)) * norm(inv(x), p, axis=(-2, -1))
+
+
+matmul = products.matmul
+implements(np.linalg.matmul)(matmul)
+tensordot = implements(np.linalg.tensordot)(products.tensordot)
+vecdot = implements(np.linalg.vecdot)(products.vecdot)
+
+
+@implements(np.linalg.outer)
+def outer(x1: Any, x2: Any, /) -> Any:
+    """`np.linalg.outer`: the outer product of two vectors."""
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(f"linalg.outer takes vectors; got shapes {np.shape(x1)} and {np.shape(x2)}")
+    return products.outer(x1, x2)
+
+
+@implements(np.linalg.cross)
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """`np.linalg.cross`: the cross product of vectors of three components."""
+    return products.cross(x1, x2, axis=axis)
+
+
+@implements(np.linalg.diagonal)
+def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    """`np.linalg.diagonal`: the diagonals of the matrices in the last two axes."""
+    return diagonals.diagonal(x, offset, -2, -1)
+
+
+@implements(np.linalg.trace)
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    """`np.linalg.trace`: the sums of the diagonals of the matrices in the last two axes."""
+    return diagonals.trace(x, offset, -2, -1, dtype)
