@@ -55,7 +55,6 @@ einsum_many: Op = Op(
         _vjp(i, g, operands, subscripts, optimize) for i in range(len(operands))
     ],
     name="einsum_many",
-    formula="einsum({subscripts}, ...)",
     samples=calls(
         normal((2, 3), subscripts="ab->ba"),
         normal((2, 3), (3, 4), (4, 2), subscripts="ab,bc,ca->b"),

@@ -169,7 +169,8 @@ put_op: Op = Op(
         normal((4, 3), (3,), index=slice(0, 2)),
         normal((4, 3), (2, 3), index=np.array([1, 3])),
         normal((4, 3), (3, 1), index=np.array([0, 2, 0])),
-        normal((4,), (1, 2), index=np.array([True, False, True, False])),
+        normal((4, 3), (1, 3), index=0),
+        normal((4,), (2,), index=np.array([True, False, True, False])),
     ),
 )
 

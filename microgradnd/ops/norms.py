@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..core import Op
+from ..core import Op, sample
 from ..dispatch import as_tensors, implements, values
-from ._samples import calls, normal
+from ._samples import apart, calls, normal
 from .reductions import spread
 from .shape import as_array, astype, expand_dims, moveaxis
 from .slopes import over, scale
@@ -46,7 +46,10 @@ p_norm_op: Op = Op(
     formula="‖{0}‖ of order {p}",
     reference=lambda x, p, axis=None, keepdims=False: np.sum(np.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p),
     samples=calls(
-        normal((3,), p=3.0), normal((2, 3), p=1.5, axis=0), normal((2, 3), p=-1.0, axis=(0, 1)), normal((3,), p=0.5)
+        lambda rng: sample(apart(rng, 3), p=3.0),
+        lambda rng: sample(apart(rng, 2, 3), p=1.5, axis=0),
+        lambda rng: sample(apart(rng, 2, 3), p=-1.0, axis=(0, 1)),
+        lambda rng: sample(apart(rng, 3), p=0.5, keepdims=True),
     ),
 )
 
