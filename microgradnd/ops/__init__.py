@@ -11,7 +11,6 @@ from .einsum import *
 from .elementwise import *
 from .indexing import *
 from .joining import *
-from .linalg import *
 from .polynomials import *
 from .products import *
 from .reductions import *
