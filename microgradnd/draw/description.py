@@ -92,6 +92,9 @@ class Edge:
         What flowed back: its share of the source's gradient; None where none was computed.
     note
         "sum over axis 0" where the cotangent was summed over the axes that were broadcast.
+    carries
+        Whether a gradient flows back along it. To or from a closed group it carries what several
+        edges inside do, and has no numbers of its own.
     """
 
     id: str
@@ -103,6 +106,7 @@ class Edge:
     slope: Array | None
     contribution: Array | None
     note: str
+    carries: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +366,9 @@ def _edges(graph: Graph, node: Recorded, ids: dict[int, str], boxes: dict[int, B
             f"∂{graph.names[node.serial]}/∂{graph.names[key(x)]} = {derivative}" if derivative else "",
             str(rule) if rule else "",
             _slope(node, i, derivative) if derivative else None,
-            summarise(passed[i]) if i in passed else None,
+            summarise(passed[i]) if i in passed and not (closed or key(x) in boxes) else None,
             _note(rule) if i in passed else "",
+            i in passed,
         )
 
 

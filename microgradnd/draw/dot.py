@@ -74,7 +74,7 @@ def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bo
     ]
     arriving: dict[str, list[Edge]] = {}
     for e in d.edges:
-        if e.contribution is not None:
+        if e.carries:
             arriving.setdefault(e.source, []).append(e)
     names = {n.id: n.name for n in d.nodes}
     if group:
@@ -118,7 +118,7 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, gr
             rows.append(_small("gradient: not computed", theme.faint))
         else:
             rows.append(_array_row("gradient", n.gradient, theme.gradient))
-            if len(arriving) > 1:
+            if len(arriving) > 1 and all(e.contribution is not None for e in arriving):
                 ways = " + ".join(names[e.target] for e in arriving)
                 rows.append(_small(f"sum of {len(arriving)} contributions, from {ways}", theme.gradient))
     table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{"".join(rows)}</TABLE>'
@@ -185,9 +185,11 @@ def _cell(value: float, most: float, digits: bool) -> str:
 # -- edges ------------------------------------------------------------------------------------------
 def _edge(e: Edge, shared: bool, grads: bool, numbers: bool, theme: Theme) -> str:
     attributes = [f'id="{e.id}"']
-    if grads and e.contribution is not None:
-        attributes += ["dir=both", "arrowtail=empty", f"label={_edge_label(e, shared, numbers, theme)}"]
-    elif e.contribution is None and grads:
+    if grads and e.carries:
+        attributes += ["dir=both", "arrowtail=empty"]
+        if e.rule:
+            attributes.append(f"label={_edge_label(e, shared, numbers, theme)}")
+    elif grads:
         attributes.append("style=dashed")
     return f"{e.source} -> {e.target} [{', '.join(attributes)}]"
 

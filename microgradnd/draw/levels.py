@@ -19,7 +19,7 @@ from .trace import Operand, Trace, key, pulled_back
 
 MOST = 150  # nodes that are drawn one by one
 LONGEST = 64  # items of a block that is repeated
-PIECES = 24  # that a graph without structure is cut into: every one may have edges to every other
+PIECES = 12  # that a graph without structure is cut into: every one may have edges to every other
 FEWEST = 3  # times that something must be repeated to be folded
 
 
