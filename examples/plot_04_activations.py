@@ -53,7 +53,9 @@ for activation, above, below in zip([nn.sigmoid, nn.tanh, nn.relu], *axes, stric
     above.axhline(0, color="black", linewidth=0.5)
     above.axvline(0, color="black", linewidth=0.5)
     above.plot(t, activation(t), color="C3", linewidth=3, label=r"$\phi$")
-    above.plot(t, mg.grad(lambda t, phi=activation: phi(t).sum())(t), color="black", linestyle="--", label=r"$\phi\prime$")
+    above.plot(
+        t, mg.grad(lambda t, phi=activation: phi(t).sum())(t), color="black", linestyle="--", label=r"$\phi\prime$"
+    )
     above.set(title=activation.name, xlabel="$z$", ylim=(-1.2, 3))
     above.legend()
 

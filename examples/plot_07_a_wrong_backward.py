@@ -80,7 +80,9 @@ def relative_error(lr):
 
 rates = np.logspace(-4, 1, 30)
 errors = [relative_error(lr) for lr in rates]
-print(f"relative error of the first layer's gradient: {relative_error(0.1):.1%} at lr 0.1, {relative_error(1.0):.1%} at lr 1")
+print(
+    f"relative error of the first layer's gradient: {relative_error(0.1):.1%} at lr 0.1, {relative_error(1.0):.1%} at lr 1"
+)
 
 fig, ax = plt.subplots(figsize=(5, 3.4), layout="constrained")
 ax.loglog(rates, errors, color="C3")

@@ -54,9 +54,7 @@ mg.draw(bump(t).sum())
 # ----------------
 # Suppose the minus sign were forgotten. The check names op, input, index, and both numbers:
 
-wrong = mg.op(
-    lambda x: np.exp(-(x**2) / 2), lambda g, y, x: g * x * y, name="bump_without_minus", elementwise=True
-)
+wrong = mg.op(lambda x: np.exp(-(x**2) / 2), lambda g, y, x: g * x * y, name="bump_without_minus", elementwise=True)
 try:
     mg.gradcheck(wrong, np.array([0.0, 0.5, -1.0]))
 except mg.GradcheckError as error:
