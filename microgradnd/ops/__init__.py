@@ -15,8 +15,10 @@ from .polynomials import *
 from .products import *
 from .reductions import *
 from .shape import *
+from .sorting import *
 from .special import *
 from .statistics import *
 from .trigonometry import *
+from .windows import *
 
 register_ufuncs()

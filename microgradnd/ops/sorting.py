@@ -1,0 +1,65 @@
+"""Sorting and partitioning: a choice of elements made by value, through which the gradient flows back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Node
+from ..dispatch import any_tracked, as_tensors, implements, refuse, values
+from .indexing import pick_along, take
+from .shape import as_array, ravel
+
+__all__ = ["partition", "sort", "unique"]
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Any:
+    """`np.sort`: in rising order along an axis; among equals the gradient follows the stable order.
+
+    >>> import microgradnd as mg
+    >>> x = mg.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    >>> (np.sort(x) * [1.0, 10.0, 100.0]).sum().backward()
+    >>> x.grad
+    array([100.,   1.,  10.])
+    """
+    refuse("np.sort", order=order)
+    if kind is not None and stable is not None:
+        raise ValueError("`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
+    if kind not in (None, "quicksort", "heapsort", "mergesort", "stable"):
+        raise ValueError(f"kind is {kind!r}; expected 'quicksort', 'heapsort', 'mergesort' or 'stable'")
+    return _pick(as_array(a), axis, lambda x, axis: np.argsort(x, axis, kind="stable"))
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: None = None) -> Any:
+    """`np.partition`: what sorting puts at place `kth` is there, nothing larger before it."""
+    refuse("np.partition", order=order)
+    return _pick(as_array(a), axis, lambda x, axis: np.argpartition(x, kth, axis, kind))
+
+
+def _pick(a: Any, axis: Any, arrange: Any) -> Any:
+    if axis is None:
+        a, axis = ravel(a), 0
+    if not a.ndim:
+        raise np.exceptions.AxisError(axis, 0)
+    return pick_along(a, arrange(values(a), axis), axis, once=True)
+
+
+@implements(np.unique)
+def unique(ar: Any, *args: Any, **kwargs: Any) -> Any:
+    """`np.unique`: each value once, in rising order; the gradient goes to its first occurrence.
+
+    What else is asked for (indices, inverse, counts) are integers, as NumPy gives them.
+    """
+    ar = as_array(ar)
+    plain: Any = np.unique
+    result = plain(values(ar), *args, **kwargs)
+    if not any_tracked(ar):
+        return as_tensors(result) if isinstance(ar, Node) else result
+    asked = dict(zip(("return_index", "return_inverse", "return_counts", "axis"), args, strict=False)) | kwargs
+    axis = asked.get("axis")
+    _, first = plain(values(ar), return_index=True, **{k: v for k, v in asked.items() if not k.startswith("return_")})
+    chosen = take(ar, first, axis)
+    return (chosen, *result[1:]) if isinstance(result, tuple) else chosen
