@@ -191,7 +191,7 @@ silu = mg.op(
 )
 
 softplus = mg.op(
-    lambda x: np.logaddexp(x, 0),
+    lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     lambda g, y, x: g * sigmoid(x),
     name="softplus",
     formula="log(1 + exp({0}))",
