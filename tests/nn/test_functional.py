@@ -61,7 +61,7 @@ def test_shared_layers_stay_shared_and_statistics_are_kept() -> None:
 
 def test_names_and_shapes_are_checked() -> None:
     model = nn.MLP([3, 4, 2], seed=0)
-    with pytest.raises(KeyError, match="did you mean 'layers.0.W'"):
+    with pytest.raises(KeyError, match=r"did you mean 'layers\.0\.W'"):
         nn.functional_call(model, {"layers.0.w": np.ones((3, 4))}, X)
     with pytest.raises(ValueError, match=r"layers.0.W has shape \(3, 4\), got \(4, 3\)"):
         nn.functional_call(model, {"layers.0.W": np.ones((4, 3))}, X)
