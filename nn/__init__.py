@@ -1,5 +1,7 @@
 """Networks on the engine's public interface."""
 
+from typing import TYPE_CHECKING
+
 from . import init as init
 from .activations import elu as elu
 from .activations import gelu as gelu
@@ -66,3 +68,16 @@ from .schedules import WarmUp as WarmUp
 from .summary import summary as summary
 from .training import Training as Training
 from .training import fit as fit
+
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+
+
+def __getattr__(name: str) -> object:
+    """The estimators, imported when asked for: they need scikit-learn, which a network doesn't."""
+    if name in ("MLPClassifier", "MLPRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -104,7 +104,7 @@ def plot_confusion_matrix(
     found, y = predict(model, X).argmax(axis=-1), np.asarray(y)
     ConfusionMatrixDisplay.from_predictions(
         y, found, display_labels=labels, normalize=normalize, ax=ax, colorbar=False, cmap="Blues",
-        values_format=".2g" if normalize else None, text_kw={"fontsize": "x-small"},
+        values_format=".2f" if normalize else None, text_kw={"fontsize": "x-small"},
     )  # fmt: skip
     ax.set_title(f"{title}{': ' if title else ''}accuracy {np.mean(found == y):.1%}")
     return ax

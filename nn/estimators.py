@@ -1,0 +1,329 @@
+"""Multilayer perceptrons as scikit-learn estimators, for pipelines, searches and cross-validation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.preprocessing import LabelBinarizer
+    from sklearn.utils import check_random_state, compute_class_weight
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+    from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+except ImportError as error:
+    raise ImportError('the estimators need scikit-learn: pip install "microgradnd[train]"') from error
+
+from .activations import sigmoid, softmax
+from .callbacks import EarlyStopping
+from .data import Array
+from .evaluation import predict
+from .layers import MLP
+from .losses import binary_cross_entropy, cross_entropy, mse_loss
+from .optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from .training import fit
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+_OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": functools.partial(SGD, momentum=0.9)}
+
+
+class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
+    """What both estimators share: making the network, and training it with `fit`."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 1e-4,
+        batch_size: int = 32,
+        learning_rate_init: float = 1e-3,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _begin(self, n_outputs: int, dtype: Any) -> None:
+        """A new network and its optimiser, drawn from the random state."""
+        if self.solver not in _OPTIMIZERS:
+            raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
+        self.random_ = check_random_state(self.random_state)
+        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
+        sizes = [self.n_features_in_, *hidden, n_outputs]
+        self.model_ = MLP(sizes, self.activation, seed=self.random_.randint(2**31 - 1), dtype=dtype)
+        make: Any = _OPTIMIZERS[self.solver]
+        self.optimizer_: Optimizer = make(self.model_.parameters(), lr=self.learning_rate_init, weight_decay=self.alpha)
+        self.n_iter_ = 0
+        self.loss_curve_: list[float] = []
+
+    def _train(self, X: Array, target: Array, loss: Any, stratify: Array | None, epochs: int | None) -> None:
+        """Train for `epochs`, or (None) until it no longer helps."""
+        validation = None
+        stopping: list[Any] = []
+        if epochs is None:
+            monitor = "loss"
+            if self.early_stopping:
+                from sklearn.model_selection import train_test_split
+
+                X, X_val, target, target_val = train_test_split(
+                    X, target, test_size=self.validation_fraction, random_state=self.random_, stratify=stratify
+                )
+                validation, monitor = (X_val, target_val), "val_loss"
+            stopping = [
+                EarlyStopping(monitor, patience=self.n_iter_no_change, min_delta=self.tol, restore=self.early_stopping)
+            ]
+        self.history_ = fit(
+            self.model_, X, target, loss=loss, optimizer=self.optimizer_,
+            epochs=self.max_iter if epochs is None else epochs, batch_size=self.batch_size,
+            validation_data=validation, seed=self.random_.randint(2**31 - 1), progress=bool(self.verbose),
+            callbacks=stopping, metrics=(),
+        )  # fmt: skip
+        self.n_iter_ += self.history_.epochs
+        self.loss_curve_ += self.history_["loss"] if self.history_.epochs else []
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        X, y = validate_data(
+            self, X, y, multi_output=True, reset=reset, dtype=(np.float64, np.float32), y_numeric=self._numeric
+        )
+        return X, y
+
+    _numeric = False
+
+    def _outputs(self, X: Any) -> Array:
+        check_is_fitted(self, "model_")
+        X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
+        return predict(self.model_, X)
+
+
+class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
+    """A multilayer perceptron that classifies, trained with `microgradnd.nn.fit`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes
+        Units of each hidden layer.
+    activation
+        Of the hidden layers, by name.
+    solver
+        ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"`` (with momentum 0.9).
+    alpha
+        Weight decay.
+    batch_size
+        Samples per step.
+    learning_rate_init
+        Step length.
+    max_iter
+        Most epochs.
+    tol, n_iter_no_change
+        Stop when the loss has not fallen by `tol` for so many epochs.
+    early_stopping, validation_fraction
+        Watch the loss on a held-out part of the data instead, and keep the best weights.
+    class_weight
+        Factor per class: a dict, ``"balanced"`` (inversely to their numbers), or None.
+    warm_start
+        Go on from the weights of the last `fit`.
+    random_state
+        Of weights, shuffling and splitting.
+    verbose
+        Show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The labels.
+    model_ : MLP
+        The network: its outputs are logits.
+    history_ : History
+        Of the last training.
+    loss_curve_, n_iter_
+        Training loss per epoch, and how many there were.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> nn.MLPClassifier((16,), learning_rate_init=0.01, random_state=0).fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 1e-4,
+        batch_size: int = 32,
+        learning_rate_init: float = 1e-3,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes, activation, solver=solver, alpha=alpha, batch_size=batch_size,
+            learning_rate_init=learning_rate_init, max_iter=max_iter, tol=tol, n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, warm_start=warm_start,
+            random_state=random_state, verbose=verbose,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any) -> MLPClassifier:
+        """Learn from samples and their labels.
+
+        Parameters
+        ----------
+        X
+            Shape (n, features).
+        y
+            Labels of any type, shape (n,); or a 0-1 table of several labels per sample, shape (n, labels).
+        """
+        X, y = self._validate(X, y, reset=True)
+        y = _flat_labels(y)
+        going_on = self.warm_start and hasattr(self, "model_")
+        target = self._encode(y, None if going_on else y)
+        if not going_on:
+            self._begin(self._binarizer.classes_.size, X.dtype)
+        self._train(X, target, self._loss(y), None if self._multilabel else target, None)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> MLPClassifier:
+        """Go through these samples once; the first call needs all labels there will be, as `classes`."""
+        first = not hasattr(self, "model_")
+        X, y = self._validate(X, y, reset=first)
+        y = _flat_labels(y)
+        if first and classes is None and type_of_target(y) != "multilabel-indicator":
+            raise ValueError("the first call of partial_fit needs classes=..., all labels there will be")
+        known = None if not first else (y if classes is None or np.ndim(y) == 2 else np.asarray(classes))
+        target = self._encode(y, known)
+        if first:
+            self._begin(self._binarizer.classes_.size, X.dtype)
+        self._train(X, target, self._loss(y), None, 1)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each class, shape (n, classes); of each label where there are several per sample."""
+        outputs = self._outputs(X)
+        probabilities: Array = sigmoid(outputs) if self._multilabel else softmax(outputs)
+        return probabilities
+
+    def predict(self, X: Any) -> Array:
+        """The most probable label of each sample; a 0-1 table where there are several."""
+        outputs = self._outputs(X)
+        if self._multilabel:
+            return (outputs > 0).astype(int)
+        found: Array = self.classes_[outputs.argmax(axis=1)]
+        return found
+
+    def _encode(self, y: Array, known: Array | None) -> Array:
+        """Labels as class indices, or as a float table; `known` sets what labels there are."""
+        if known is not None:
+            self._binarizer = LabelBinarizer().fit(known)
+            self.classes_ = self._binarizer.classes_
+            self._multilabel = self._binarizer.y_type_ == "multilabel-indicator"
+        if self._multilabel:
+            return np.asarray(y, dtype=float)
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y holds labels that are not among the classes {self.classes_}: {unknown}")
+        return np.searchsorted(self.classes_, y)
+
+    def _loss(self, y: Array) -> Any:
+        if self._multilabel:
+            if self.class_weight is not None:
+                raise ValueError("class_weight is for one label per sample; y has several")
+            return binary_cross_entropy
+        if self.class_weight is None:
+            return cross_entropy
+        weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        return functools.partial(cross_entropy, weight=weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _flat_labels(y: Array) -> Array:
+    """Labels with one axis, unless there are several per sample."""
+    check_classification_targets(y)
+    return y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True)
+
+
+class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]
+    """A multilayer perceptron that predicts numbers, trained with `microgradnd.nn.fit` on squared errors.
+
+    Parameters and attributes are those of `MLPClassifier`, but for classes and their weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> X = np.linspace(-1, 1, 100)[:, None]
+    >>> nn.MLPRegressor((32,), learning_rate_init=0.01, random_state=0).fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.9
+    True
+    """
+
+    _numeric = True
+
+    def fit(self, X: Any, y: Any) -> MLPRegressor:
+        """Learn from samples and their numbers, of shape (n,) or (n, outputs)."""
+        X, target = self._target(X, y, reset=True)
+        if not (self.warm_start and hasattr(self, "model_")):
+            self._begin(target.shape[1], X.dtype)
+        self._train(X, target, mse_loss, None, None)
+        return self
+
+    def partial_fit(self, X: Any, y: Any) -> MLPRegressor:
+        """Go through these samples once."""
+        first = not hasattr(self, "model_")
+        X, target = self._target(X, y, reset=first)
+        if first:
+            self._begin(target.shape[1], X.dtype)
+        self._train(X, target, mse_loss, None, 1)
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """The number, or numbers, of each sample, in the shape of the y that was learnt from."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._flat else outputs
+
+    def _target(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        X, y = self._validate(X, y, reset)
+        self._flat = y.ndim == 1
+        return X, y.reshape(len(y), -1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

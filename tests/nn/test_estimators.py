@@ -1,0 +1,144 @@
+"""The estimators, by scikit-learn's own checks and in its company."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from microgradnd import nn
+
+
+@parametrize_with_checks([nn.MLPClassifier(max_iter=30), nn.MLPRegressor(max_iter=60)])
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def quick(**options):
+    usual = {"hidden_layer_sizes": (16,), "learning_rate_init": 0.01, "max_iter": 60, "random_state": 0}
+    return nn.MLPClassifier(**usual | options)
+
+
+def test_string_labels_and_probabilities(iris):
+    X, y = iris
+    names = np.array(["setosa", "versicolor", "virginica"])
+    fitted = quick().fit(X, names[y])
+    assert fitted.score(X, names[y]) > 0.95
+    assert set(fitted.predict(X)) == set(names)
+    probabilities = fitted.predict_proba(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(names[probabilities.argmax(axis=1)], fitted.predict(X))
+
+
+def test_same_random_state_same_weights(iris):
+    first, second = (quick(max_iter=3).fit(*iris).model_.state_dict() for _ in range(2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_partial_fit_needs_the_classes_and_goes_on(iris):
+    X, y = iris
+    estimator = quick()
+    with pytest.raises(ValueError, match="needs classes"):
+        estimator.partial_fit(X, y)
+    for _ in range(40):
+        for part in range(3):  # each call sees two of the three classes at most
+            estimator.partial_fit(X[part::3], y[part::3], classes=[0, 1, 2])
+    assert estimator.n_iter_ == 120
+    assert estimator.score(X, y) > 0.9
+    with pytest.raises(ValueError, match="not among the classes"):
+        estimator.partial_fit(X, y + 1)
+
+
+def test_warm_start_goes_on_and_a_cold_one_begins_anew(iris):
+    warm = quick(max_iter=2, warm_start=True).fit(*iris)
+    before = warm.loss_curve_[-1]
+    assert warm.fit(*iris).loss_curve_[-1] < before
+    assert len(warm.loss_curve_) == warm.n_iter_ == 4
+    cold = quick(max_iter=2).fit(*iris)
+    assert cold.fit(*iris).loss_curve_ == cold.fit(*iris).loss_curve_
+
+
+def test_early_stopping_holds_data_out(iris):
+    fitted = quick(early_stopping=True, n_iter_no_change=3, max_iter=500).fit(*iris)
+    assert "val_loss" in fitted.history_
+    assert fitted.n_iter_ < 500
+    assert fitted.score(*iris) > 0.9
+
+
+def test_class_weights_shift_the_decision(iris):
+    X, y = iris
+    plain = quick(max_iter=10).fit(X, y).predict(X)
+    favoured = quick(max_iter=10, class_weight={0: 1, 1: 100, 2: 1}).fit(X, y).predict(X)
+    assert np.mean(favoured == 1) > np.mean(plain == 1)
+    assert quick(class_weight="balanced").fit(X, y).score(X, y) > 0.9
+
+
+def test_several_labels_per_sample():
+    X, y = make_multilabel_classification(200, n_features=10, n_classes=4, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    fitted = quick(max_iter=200).fit(X, y)
+    assert fitted.predict(X).shape == fitted.predict_proba(X).shape == y.shape
+    assert np.mean(fitted.predict(X) == y) > 0.9
+    with pytest.raises(ValueError, match="class_weight is for one label"):
+        quick(class_weight="balanced").fit(X, y)
+
+
+def test_regression_of_several_numbers(rng):
+    X = rng.normal(size=(200, 3))
+    y = np.stack([X @ [1, 2, 3], np.sin(X[:, 0])], axis=1)
+    fitted = nn.MLPRegressor((32,), learning_rate_init=0.01, random_state=0).fit(X, y)
+    assert fitted.score(X, y) > 0.95
+    assert fitted.predict(X).shape == y.shape
+    assert nn.MLPRegressor((4,), random_state=0).partial_fit(X, y[:, 0]).predict(X).shape == (200,)
+
+
+def test_search_over_a_pipeline_in_processes(iris):
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), quick(max_iter=10)), {"mlpclassifier__hidden_layer_sizes": [(2,), (16,)]},
+        n_jobs=2, cv=3,
+    )  # fmt: skip
+    search.fit(*iris)
+    assert search.best_params_["mlpclassifier__hidden_layer_sizes"] == (16,)
+
+
+def test_cross_validation_and_cloning(iris):
+    assert cross_val_score(clone(quick()), *iris, cv=3).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"solver": "lbfgs"}, "solver is 'lbfgs', expected one of adam"),
+        ({"activation": "rleu"}, "did you mean 'relu'"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_iter": -1}, "epochs is -1"),
+        ({"hidden_layer_sizes": (0,)}, "expected a whole number"),
+        ({"learning_rate_init": float("nan")}, "lr=nan"),
+    ],
+)
+def test_wrong_arguments_are_told(iris, options, text):
+    with pytest.raises(ValueError, match=text):
+        quick(**options).fit(*iris)
+
+
+def test_importing_networks_imports_nothing_optional():
+    heavy = "sklearn matplotlib tqdm safetensors scipy pandas joblib graphviz".split()
+    code = f"import sys, microgradnd.nn; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'MLPclassifier'"):
+        _ = nn.MLPclassifier
