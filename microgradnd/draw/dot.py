@@ -77,6 +77,7 @@ def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bo
         if e.carries:
             arriving.setdefault(e.source, []).append(e)
     names = {n.id: n.name for n in d.nodes}
+    cotangents = {n.id: n.cotangent for n in d.nodes}
     if group:
         lines += _clusters(
             d, theme, {n.id: _node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes}
@@ -84,7 +85,7 @@ def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bo
     else:
         lines += [_node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes]
     shared = {source for source, edges in arriving.items() if len(edges) > 1}
-    lines += [_edge(e, e.source in shared, grads, numbers, theme) for e in d.edges]
+    lines += [_edge(e, cotangents[e.source], e.source in shared, grads, numbers, theme) for e in d.edges]
     return "\n".join([*lines, "}", ""])
 
 
@@ -153,8 +154,9 @@ def array_cells(array: Array, colour: str) -> str:
     )
     body = "".join(f"<TR>{''.join(_cell(v, most, digits) for v in row)}</TR>" for row in rows)
     inner = "1" if digits else "0"
+    fixed = "" if digits else f' FIXEDSIZE="TRUE" WIDTH="{9 * len(rows[0]) + 4}" HEIGHT="{9 * len(rows) + 4}"'
     table = (
-        f'<TABLE BORDER="1" COLOR="{CELL_RIM}" CELLBORDER="0" CELLSPACING="{inner}" CELLPADDING="{2 if digits else 0}">'
+        f'<TABLE BORDER="1" COLOR="{CELL_RIM}" CELLBORDER="0" CELLSPACING="{inner}" CELLPADDING="{2 if digits else 0}"{fixed}>'
         f"{body}</TABLE>"
     )
     if digits:
@@ -183,19 +185,19 @@ def _cell(value: float, most: float, digits: bool) -> str:
 
 
 # -- edges ------------------------------------------------------------------------------------------
-def _edge(e: Edge, shared: bool, grads: bool, numbers: bool, theme: Theme) -> str:
+def _edge(e: Edge, cotangent: str, shared: bool, grads: bool, numbers: bool, theme: Theme) -> str:
     attributes = [f'id="{e.id}"']
     if grads and e.carries:
         attributes += ["dir=both", "arrowtail=empty"]
         if e.rule:
-            attributes.append(f"label={_edge_label(e, shared, numbers, theme)}")
+            attributes.append(f"label={_edge_label(e, cotangent, shared, numbers, theme)}")
     elif grads:
         attributes.append("style=dashed")
     return f"{e.source} -> {e.target} [{', '.join(attributes)}]"
 
 
-def _edge_label(e: Edge, shared: bool, numbers: bool, theme: Theme) -> str:
-    rows = [html("↑ " + (e.derivative or f"{e.rule}"))]
+def _edge_label(e: Edge, cotangent: str, shared: bool, numbers: bool, theme: Theme) -> str:
+    rows = [html("↑ " + (e.derivative or f"{cotangent} = {e.rule}"))]
     if numbers and e.slope is not None and 1 <= e.slope.size <= DIGITS_SIZE:
         rows.append(array_cells(e.slope, theme.gradient))
     if e.note:

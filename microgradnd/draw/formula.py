@@ -79,6 +79,7 @@ _WRITTEN = {
 # -- writing ------------------------------------------------------------------------------------
 _SUM, _DOT, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 5, 6
 _BINDING = {"+": _SUM, "-": _SUM, "@": _DOT, "*": _PRODUCT, "/": _PRODUCT, "^": _POWER}
+_COMPARING = "<>=!"
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -103,7 +104,7 @@ def write(expr: Expr, name: Callable[[Expr], str] | None = None) -> str:
             texts[id(e)] = _fill(e.template, [texts[id(a)] for a in e.args])
         else:
             text = name(e) if name else str(e.template[0])
-            texts[id(e)] = text, _SUM if text.startswith("-") else _ATOM
+            texts[id(e)] = text, _SUM if text.startswith("-") else _POWER if "/∂" in text else _ATOM
     return texts[id(expr)][0]
 
 
@@ -144,20 +145,24 @@ def _needs(template: Template) -> tuple[tuple[tuple[int, str], ...], int]:
                 depth -= 1
             elif depth == 0 and char in _BINDING:
                 level = min(level, _BINDING[char])
+            elif depth == 0 and char in _COMPARING:
+                level = 0
     return tuple(needs), level
 
 
 def _need(before: str, after: str, first: bool) -> tuple[int, str]:
     least, beside = 0, ""
+    if (before and before in _COMPARING) or (after and after in _COMPARING):
+        least = _SUM
     if before in _BINDING:  # a right operand: a - (b + c), but a - b @ c
         least = _BINDING[before] + (before in "-/@^" and not (before == "-" and first))
         beside = before
-    elif before and before not in "([{,|‖=:":
+    elif before and before not in "([{,|‖:" + _COMPARING:
         least = _ATOM
     if after in _BINDING:
         least = max(least, _BINDING[after] + (after == "^"))
         beside = "@" if "@" in (beside, after) else beside or after
-    elif after and after not in ")]},|‖=:":
+    elif after and after not in ")]},|‖:" + _COMPARING:
         least = _ATOM
     return least, beside
 
@@ -250,6 +255,14 @@ class Compared(np.ndarray):
         result = getattr(ufunc, method)(*plain, **kwargs)
         sign = _SIGNS.get(ufunc)
         return _compared(result, sign, inputs) if method == "__call__" and sign else result
+
+    def __getitem__(self, index: Any) -> Any:
+        """The same story where only axes of length one are added: a column of `target` is `target`."""
+        parts = index if isinstance(index, tuple) else (index,)
+        picked = super().__getitem__(index)
+        whole = all(p is None or p is Ellipsis or p == slice(None) for p in parts if not isinstance(p, np.ndarray))
+        same = whole and not any(isinstance(p, np.ndarray) for p in parts)
+        return _compared(np.asarray(picked), "{0}", (self,)) if same else picked
 
     def astype(self, *args: Any, **kwargs: Any) -> Any:
         """The same numbers in another dtype: the same story."""

@@ -13,9 +13,9 @@ def short(value: float) -> str:
     """A number in at most some eight characters, with three or four digits that matter.
 
     >>> [short(v) for v in (0.5, -0.0, 1234567.0, 1e-300, float("nan"), 12.0, 0.123456)]
-    ['0.5', '-0', '1.235e+06', '1e-300', 'nan', '12', '0.1235']
+    ['0.5', '0', '1.235e+06', '1e-300', 'nan', '12', '0.1235']
     """
-    return f"{value:.4g}"
+    return f"{value + 0.0:.4g}"  # a zero has no sign here
 
 
 def short_array(array: Any) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 KINDS: dict[str, tuple[str, str]] = {  # kind -> Graphviz attributes of its shape, how the legend calls it
     "parameter": ('shape=box, style="filled,rounded", penwidth=2.6', "parameter"),
     "input": ("shape=note", "input"),
-    "constant": ("shape=ellipse", "constant"),
+    "constant": ('shape=box, style="filled,dashed"', "constant"),
     "op": ("shape=box", "op"),
     "pullback": ("shape=component", "op of a backward pass"),
     "group": ("shape=folder", "closed"),
