@@ -337,7 +337,7 @@ def _variance(
         if ddof:
             raise ValueError(f"{name} takes ddof= or correction=, two names of one number, not both")
         ddof = correction
-    a = cast(a, dtype, name)
+    a = _masked(cast(a, dtype, name), where, 0.0)  # a NaN behind the mask must not meet a cotangent of 0
     if mean is _NO:
         mean = sum(a, axis, keepdims=True, where=where) / _count(where, a, axis, True)
     squares = sum(np.square(a - mean), axis, keepdims=keepdims, where=where)

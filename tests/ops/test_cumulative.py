@@ -73,7 +73,9 @@ def test_long_running_products_cost_a_logarithm_of_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "call", [lambda x: np.diff(x, n=-1), lambda x: np.gradient(x[:1]), lambda x: np.cumsum(x, axis=2)]
+    "call",
+    [lambda x: np.diff(x, n=-1), lambda x: np.gradient(x[:1]), lambda x: np.cumsum(x, axis=2)],
+    ids=["diff", "gradient", "cumsum"],
 )
 def test_bad_arguments(call: Any) -> None:
     with pytest.raises(ValueError):

@@ -63,7 +63,9 @@ def test_broadcasting_sums_back_what_it_repeated(ufunc: Any, shapes: Any, dtypes
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize(
-    "operate", [lambda x: 2 * x, lambda x: 1.5 - x, lambda x: x**2, lambda x: 2**x, lambda x: x / 3]
+    "operate",
+    [lambda x: 2 * x, lambda x: 1.5 - x, lambda x: x**2, lambda x: 2**x, lambda x: x / 3],
+    ids=["2 * x", "1.5 - x", "x**2", "2**x", "x / 3"],
 )
 def test_a_python_number_does_not_widen(operate: Callable[[Any], Any], dtype: Any) -> None:
     x = mg.tensor(np.array([0.5, 2.0], dtype), requires_grad=True)

@@ -5,7 +5,7 @@ from typing import Any
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import microgradnd as mg
@@ -22,11 +22,13 @@ def apart(shape: tuple[int, ...], seed: int, dtype: Any = np.float64) -> np.ndar
 
 
 def axis_of(shape: tuple[int, ...], data: Any) -> Any:
-    axes = data.draw(st.none() | hnp.valid_tuple_axes(len(shape), min_size=1))
+    axes = data.draw(st.none() | hnp.valid_tuple_axes(len(shape), min_size=1)) if shape else None
     return axes if axes is None or len(axes) > 1 or data.draw(st.booleans()) else axes[0]
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(
+    deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     function=st.sampled_from(PLAIN + SKIPPING),
     shape=hnp.array_shapes(min_dims=0, max_dims=3, max_side=3),
@@ -35,7 +37,7 @@ def axis_of(shape: tuple[int, ...], data: Any) -> Any:
     seed=st.integers(0, 1000),
     data=st.data(),
 )
-def test_every_axis(function: Any, shape: Any, dtype: Any, keepdims: bool, seed: int, data: Any) -> None:
+def test_every_axis(agrees: Any, function: Any, shape: Any, dtype: Any, keepdims: bool, seed: int, data: Any) -> None:
     array = apart(shape, seed, dtype)
     options = {"axis": axis_of(shape, data), "keepdims": keepdims}
     if function in SKIPPING and array.size > 1 and data.draw(st.booleans()):
@@ -48,7 +50,7 @@ def test_every_axis(function: Any, shape: Any, dtype: Any, keepdims: bool, seed:
 
     present = ~np.isnan(array)
     filled = np.where(present, array, 0.0).astype(float)
-    assert mg.gradcheck(lambda t: function(np.where(present, t, np.nan), **options), filled)
+    agrees(lambda t: function(np.where(present, t, np.nan) if not present.all() else t, **options), filled)
     (g,) = mg.gradients(y, [x], np.ones_like(expected))
     assert g.dtype == dtype
     np.testing.assert_array_equal(g.data[~present], 0)
