@@ -282,7 +282,7 @@ def clip(
         a_min, a_max = (None if bound is np._NoValue else bound for bound in (min, max))
     elif min is not np._NoValue or max is not np._NoValue:
         raise ValueError("np.clip takes its bounds as a_min and a_max or as min and max, not both")
-    elif np._NoValue in (a_min, a_max):
+    elif a_min is np._NoValue or a_max is np._NoValue:
         raise TypeError("np.clip takes both a_min and a_max; None is no bound")
     return clip_op(a, -np.inf if a_min is None else a_min, np.inf if a_max is None else a_max)
 

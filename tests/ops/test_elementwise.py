@@ -84,6 +84,7 @@ def test_a_wide_array_widens_as_numpy_says_and_the_gradient_comes_back_narrow() 
 
 
 M = np.array([[0.3, 2.0, 0.7], [-1.3, 0.45, -0.9]])
+R = np.array([[0.31, 1.72, 0.68], [-1.38, 0.48, -0.88]])  # far from where rounding jumps
 NAN = np.array([np.nan, 1.5, -np.inf, 2.0])
 
 
@@ -95,9 +96,9 @@ NAN = np.array([np.nan, 1.5, -np.inf, 2.0])
         (lambda x: np.clip(x, min=-0.5, max=0.5), [M]),
         (np.clip, [M, np.array([-0.5, 0.1, 0.2]), np.array([[0.6], [0.52]])]),
         (np.clip, [M, np.array([0.8, 0.9, 1.0]), np.array([[-0.6], [0.52]])]),
-        (np.modf, [M]),
-        (np.frexp, [M]),
-        (np.divmod, [M, np.array([0.4, 0.7, 0.33])]),
+        (np.modf, [R]),
+        (np.frexp, [R]),
+        (np.divmod, [R, np.array([0.4, 0.7, 0.33])]),
         (np.fabs, [M]),
         (np.conj, [M]),
         (np.real, [M]),
@@ -105,9 +106,9 @@ NAN = np.array([np.nan, 1.5, -np.inf, 2.0])
         (np.real_if_close, [M]),
         (np.angle, [M]),
         (lambda x: np.angle(x, deg=True), [M]),
-        (lambda x: np.round(x, 1), [M]),
-        (np.fix, [M]),
-        (lambda x: x // 0.4, [M]),
+        (lambda x: np.round(x, 1), [R]),
+        (np.fix, [R]),
+        (lambda x: x // 0.4, [R]),
         (lambda x: 0.4 % x, [M]),
         (np.degrees, [M]),
         (np.radians, [M]),
