@@ -29,7 +29,7 @@ from .context import MODE, SCOPE, Origin, Scope, find_origin
 clock = itertools.count(1)
 latest_change = [0]  # when any data changed last: mostly before a node was recorded, and no more need be asked
 
-_OPERANDS = frozenset({np.ndarray, float, int, bool, type(None), np.float64, np.float32, np.float16})
+_OPERANDS = frozenset({float, int, bool, type(None), np.float64, np.float32, np.float16})
 _new = object.__new__
 _ndarray = np.ndarray
 
@@ -361,15 +361,18 @@ def unpack(flat: Any, shapes: list[tuple[int, ...]]) -> tuple[Any, ...]:
 
 
 def as_operand(x: Any, op: Op) -> Any:
-    """An operand that is neither a tensor, an array nor a plain number, as an array."""
-    if isinstance(x, np.generic):
-        return x
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiub":
+    """An operand that is neither a tensor nor a plain number, as an array of real numbers."""
+    if x.__class__ is not _ndarray and not isinstance(x, np.generic):
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError(f"`{op.name}` would lose the mask of a masked array: fill it first, with .filled(value)")
+        x = np.asarray(x)
+    kind = x.dtype.kind
+    if kind not in "fiub":
         raise TypeError(
-            f"`{op.name}` can't compute with {type(x).__name__} of dtype {array.dtype}: give it real numbers"
+            f"`{op.name}` can't compute with an operand of dtype {x.dtype}: "
+            + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers")
         )
-    return array
+    return x
 
 
 def explain(error: Exception, where: str) -> Exception:

@@ -97,18 +97,36 @@ def test_a_tensors_own_array_changed_without_touch():
             y.backward()
 
 
-def test_a_result_changed_and_an_index_changed():
-    x, index = leaf([1.0, 2.0]), np.array([0, 0, 1])
+def test_a_result_changed_and_a_condition_changed():
+    x, condition = leaf([1.0, 2.0]), np.array([True, False])
     with mg.debug():
         y = np.exp(x)
-        z = y[index]
+        z = y * 2
         y.data[0] = 0
-        with pytest.raises(RuntimeError, match=r"input 0 of `getitem`|result of `exp`"):
+        with pytest.raises(RuntimeError, match=r"input 0 of `multiply`|result of `exp`"):
             z.sum().backward()
-        z = np.exp(x)[index]
-        index[0] = 1
-        with pytest.raises(RuntimeError, match=r"option index= of `getitem`"):
+        z = np.where(condition, x, 0.0)
+        condition[0] = False
+        with pytest.raises(RuntimeError, match=r"input 0 of `where`"):
             z.sum().backward()
+
+
+def test_an_option_changed():
+    weigh = mg.op(lambda x, w: x * w, lambda g, y, x, w: g * w, name="weigh")
+    x, w = leaf([1.0, 2.0]), np.array([3.0, 4.0])
+    with mg.debug():
+        y = weigh(x, w=w).sum()
+        w[0] = 1
+        with pytest.raises(RuntimeError, match=r"option w= of `weigh`"):
+            y.backward()
+
+
+def test_an_index_that_is_changed_afterwards_makes_no_difference():
+    x, index = leaf([1.0, 2.0]), np.array([0, 0, 1])
+    y = x[index].sum()
+    index[:] = 1
+    y.backward()
+    assert x.grad.tolist() == [2, 1]
 
 
 def test_a_touched_tensor_is_reported_by_name_as_ever():

@@ -112,6 +112,35 @@ def test_complex_numbers_say_they_are_out_of_scope(act):
         act(leaf([1.0, 2.0]))
 
 
+@pytest.mark.parametrize("other", [np.array([1, "a"], object), np.array(["a", "b"]), np.array([None, None])], ids="abc")
+def test_arrays_of_anything_but_real_numbers_are_refused_as_operands(other):
+    for act in (lambda a, b: a * b, lambda a, b: b * a, np.maximum):
+        with pytest.raises(TypeError, match=r"real numbers"):
+            act(leaf([1.0, 2.0]), other)
+
+
+def test_a_mask_is_never_lost_in_silence():
+    masked, x = np.ma.masked_array([1.0, 2.0], [True, False]), leaf([1.0, 2.0])
+    for act in (
+        lambda: x * masked,
+        lambda: masked * x,
+        lambda: np.multiply(x, masked),
+        lambda: np.where(x > 1, x, masked),
+    ):
+        with pytest.raises(TypeError, match=r"mask|asarray"):
+            act()
+
+
+def test_a_subclass_of_ndarray_is_an_array():
+    class Special(np.ndarray):
+        pass
+
+    special, x = np.array([3.0, 4.0]).view(Special), leaf([1.0, 2.0])
+    for y in (x * special, special * x, x @ special):
+        assert type(y) is mg.Tensor
+        assert type(y.data) is np.ndarray
+
+
 def test_flat_results():
     x = leaf([1.2, -0.7, 2.0])
     for f in (np.sign, np.floor, np.ceil, np.trunc, np.rint):
