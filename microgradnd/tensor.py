@@ -14,12 +14,12 @@ import numpy as np
 from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
-from .core import Node, check_differentiable, constant, describe
-from .ops import arithmetic, indexing, products, reductions
-from .ops import shape as shaping
+from .core import check_differentiable, constant, describe
+from .methods import ArrayMethods
+from .ops import arithmetic, elementwise, indexing, products
 
 
-class Tensor(Node):
+class Tensor(ArrayMethods):
     """An array that remembers how it was computed, so that gradients can be taken.
 
     Parameters
@@ -52,25 +52,10 @@ class Tensor(Node):
         """Everything happens in `__new__`; a tensor is not initialised twice."""
 
     # -- what it is ------------------------------------------------------------------------
-    shape = property(lambda self: self.value.shape, doc="The length of each axis.")
-    ndim = property(lambda self: self.value.ndim, doc="The number of axes.")
-    size = property(lambda self: self.value.size, doc="The number of elements.")
-    dtype = property(lambda self: self.value.dtype, doc="NumPy's dtype of the elements.")
-    flags = property(lambda self: self.value.flags, doc="NumPy's account of the array's memory layout.")
-    T = property(lambda self: shaping.transpose(self), doc="The transpose: all axes reversed.")
-    mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")  # noqa: N815
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        return self.value.item()
 
     def numpy(self) -> np.ndarray:
         """The array, shared with this tensor; no gradient flows through it."""
         return self.data
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        return self.value.tolist()
 
     def detach(self) -> Tensor:
         """A tensor on the same array, cut off from the graph."""
@@ -156,6 +141,12 @@ class Tensor(Node):
     def __rfloordiv__(self, other: Any) -> Any:
         return np.floor_divide(other, self)
 
+    def __divmod__(self, other: Any) -> Any:
+        return elementwise.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return elementwise.divmod(other, self)
+
     def __lt__(self, other: Any) -> Any:
         return self.value < dispatch.values(other)
 
@@ -226,57 +217,6 @@ class Tensor(Node):
 
     def __itruediv__(self, other: Any) -> Any:
         return self._in_place(other, np.divide, "/")
-
-    # -- methods, as arrays have them ------------------------------------------------------
-    def sum(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        """`np.sum` of this tensor."""
-        return reductions.sum(self, axis, dtype, out, keepdims)
-
-    def mean(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        """`np.mean` of this tensor."""
-        return reductions.mean(self, axis, dtype, out, keepdims)
-
-    def max(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        """`np.max` of this tensor."""
-        return reductions.max(self, axis, out, keepdims)
-
-    def min(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
-        """`np.min` of this tensor."""
-        return reductions.min(self, axis, out, keepdims)
-
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-        """`np.reshape` of this tensor; the shape as one tuple or several numbers."""
-        return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
-
-    def transpose(self, *axes: Any) -> Any:
-        """`np.transpose` of this tensor; the axes as one tuple or several numbers."""
-        return shaping.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
-        """`np.swapaxes` of this tensor."""
-        return shaping.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis: Any = None) -> Any:
-        """`np.squeeze` of this tensor."""
-        return shaping.squeeze(self, axis)
-
-    def ravel(self, order: str = "C") -> Any:
-        """`np.ravel` of this tensor."""
-        return shaping.ravel(self, order)
-
-    def flatten(self, order: str = "C") -> Any:
-        """All elements along one axis, as a copy."""
-        return shaping.copy(shaping.ravel(self, order))
-
-    def copy(self, order: str = "C") -> Any:
-        """`np.copy` of this tensor: an array of its own, through which the gradient flows."""
-        return shaping.copy(self, order)
-
-    def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
-    ) -> Any:
-        """A tensor of another floating dtype, or an array of integers or booleans; the gradient comes back in ours."""
-        return shaping.astype(self, dtype, order, casting, copy)
 
     # -- NumPy's protocols and Python's ----------------------------------------------------
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

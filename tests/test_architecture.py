@@ -34,6 +34,7 @@ LAYERS = [
     "backward",
     "dispatch",
     "ops",
+    "methods",
     "tensor",
     "transforms",
     "checking",
