@@ -43,7 +43,7 @@ class Node:
     ----------
     id, kind
         Kind is "parameter" (a leaf that a gradient is wanted for), "input" (data with a name),
-        "constant" (data without one), "op", "result" (what was drawn: the loss) or "group" (a closed layer or
+        "constant" (data without one), "op", "pullback" (an op of a recorded backward pass), "result" (what was drawn: the loss) or "group" (a closed layer or
         folded blocks, whose value and gradient are those of the last op inside, which `formula` names).
     name, op, formula
         Its name, unique in the picture; the op that made it, and that written with the operands' names.
@@ -313,7 +313,7 @@ def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
 
 def _kind(graph: Graph, x: Recorded) -> str:
     if x.op is not None:
-        return "result" if x is graph.trace.root else "op"
+        return "result" if x is graph.trace.root else "op" if pulled_back(x) is None else "pullback"
     if x.tracked:
         return "parameter"
     return "constant" if not x.name and graph.names[x.serial].startswith("array") else "input"

@@ -93,13 +93,8 @@ MOST_EDGES_WITH_NUMBERS = 40
 
 
 # -- nodes ------------------------------------------------------------------------------------------
-def kind_of(node: Node) -> str:
-    """The kind that decides about shape and colour."""
-    return "pullback" if node.pullback_of is not None and node.kind == "op" else node.kind
-
-
 def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, grads: bool, theme: Theme) -> str:
-    kind = kind_of(n)
+    kind = n.kind
     head = f"<B>{html(n.name)}</B>"
     if n.op is not None and n.formula:
         head += f" = {html(n.formula)}"
@@ -238,7 +233,7 @@ def _clusters(d: Description, theme: Theme, drawn: dict[str, str]) -> list[str]:
 
 
 def _caption(d: Description, grads: bool, theme: Theme) -> str:
-    kinds = _in_order(kind_of(n) for n in d.nodes)
+    kinds = _in_order(n.kind for n in d.nodes)
     squares = "   ".join(f'<FONT COLOR="{theme.rims[k]}">■</FONT> {html(KINDS[k][1])}' for k in kinds)
     how = ""
     if grads and any(n.gradient is not None for n in d.nodes):
