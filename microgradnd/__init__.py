@@ -1,6 +1,5 @@
 """microgradnd: automatic differentiation of plain NumPy code, small enough to read."""
 
-from .backward import gradients as gradients
 from .checking.report import GradcheckError as GradcheckError
 from .checkpoint import checkpoint as checkpoint
 from .context import Scope
@@ -14,6 +13,7 @@ from .dispatch import implements as implements
 from .draw.entry import draw as draw
 from .draw.entry import explain as explain
 from .gradcheck import gradcheck as gradcheck
+from .gradients import gradients as gradients
 from .ops import *
 from .tensor import Tensor as Tensor
 from .tensor import astensor as astensor

@@ -3,21 +3,21 @@
 A node is younger than its inputs, so taking the youngest waiting node first means that all its
 consumers are done, and its cotangent complete, when its turn comes: the chain rule, summed over
 paths, with each node visited once. `walk` is that mechanism; it yields each node with its finished
-cotangent. `run_backward` stores them as ``.grad``, `gradients` picks some out. On arrays nothing is
+cotangent. `run_backward` stores them as ``.grad``; `gradients.py` picks some out. On arrays nothing is
 recorded; with ``recorded=True`` the same rules run on tensors, and the gradient is itself a graph.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .context import MODE, PullbackScope, mode_switch
+from .context import MODE, PullbackScope
 from .core import Node, Op, constant, describe, explain, latest_change, unpack
 
 Pairs = list[tuple[Node, Any]]
@@ -240,89 +240,3 @@ def _count_holders(pairs: Pairs) -> int:
 
 _storing = threading.Lock()
 _ALONE = _count_holders([(Node(), np.empty(1))])  # what an array held only by such a list counts to here
-
-
-def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple[set[int], list[Node]]:
-    """Which way leads from results to targets, and what else those results depend on.
-
-    Parameters
-    ----------
-    since
-        Nodes up to this serial are not looked behind.
-
-    Returns
-    -------
-    set of int
-        Serials of the nodes on a path from a root to a target.
-    list of Node
-        The tensors up to `since`, none of the targets, that the roots were computed from.
-    """
-    leading = {t.serial for t in targets}
-    seen: dict[int, Node] = {}
-    outside: dict[int, Node] = {}
-    stack: list[tuple[Any, ...]] = [tuple(roots)]
-    while stack:
-        for x in stack.pop():
-            if isinstance(x, Node) and x.tracked and x.serial not in seen:
-                if x.serial > since:
-                    seen[x.serial] = x
-                    stack.append(refuse_freed(x) if x.inputs is None else x.inputs)
-                elif x.serial not in leading:
-                    outside[x.serial] = x
-    for serial in sorted(seen):
-        if any(isinstance(x, Node) and x.serial in leading for x in seen[serial].inputs or ()):
-            leading.add(serial)
-    return leading, list(outside.values())
-
-
-def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
-    """Gradients of a recorded tensor with respect to others, as tensors; no ``.grad`` is touched.
-
-    Parameters
-    ----------
-    y
-        The result; with more than one element, `grad` gives its cotangent.
-    xs
-        The tensors to differentiate with respect to: leaves or intermediates.
-    grad
-        Cotangent of `y`, of its shape.
-    create_graph
-        Record the gradients, so that they can be differentiated in turn.
-
-    Returns
-    -------
-    list of Tensor
-        One per entry of `xs`; zeros where `y` does not depend on it.
-
-    Examples
-    --------
-    >>> import microgradnd as mg
-    >>> x = mg.tensor(3.0, requires_grad=True)
-    >>> h = x * x
-    >>> [float(g) for g in mg.gradients(h * x, [x, h])]
-    [27.0, 3.0]
-    """
-    for i, x in enumerate(xs):
-        if not isinstance(x, Node):
-            raise TypeError(
-                f"xs[{i}] is {type(x).__name__}; gradients are taken with respect to tensors: see mg.grad for functions"
-            )
-        if not x.tracked:
-            raise ValueError(
-                f"xs[{i}], {describe(x)}, does not require a gradient: set requires_grad=True before computing y"
-            )
-    seed = grad if isinstance(grad, Node) and create_graph and grad.value.shape == y.value.shape else as_seed(y, grad)
-    found: dict[int, Any] = {}
-    if y.tracked:
-        wanted = {x.serial for x in xs}
-        leading, _ = lead_to([y], xs, min(wanted, default=y.serial) - 1)
-        with mode_switch(record=True):
-            start = (seed if isinstance(seed, Node) else constant(seed)) if create_graph else seed
-            for node, g in walk(y, start, recorded=create_graph, within=leading) if y.serial in leading else ():
-                if node.serial in wanted:
-                    found[node.serial] = g
-    return [_as_node(found.get(x.serial), x) for x in xs]
-
-
-def _as_node(g: Any, x: Node) -> Node:
-    return g if isinstance(g, Node) else constant(np.zeros_like(x.value) if g is None else np.array(g))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .backward import lead_to
 from .context import MODE, mode_switch
 from .core import Node, Op, clock, constant, sample
+from .gradients import lead_to
 from .transforms import give_alias, new_leaf, pull_back
 
 Function = Callable[..., Any]

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .backward import lead_to, propagate
+from .backward import propagate
 from .context import MODE, mode_switch
 from .core import Node, Op, clock, constant, describe, explain, sample
+from .gradients import lead_to
 from .ops._samples import calls, within
-from .tensor import as_real_array
+from .real_arrays import as_real_array
 
 Function = Callable[..., Any]
 

@@ -35,7 +35,9 @@ LAYERS = [
     "dispatch",
     "ops",
     "methods",
+    "real_arrays",
     "tensor",
+    "gradients",
     "transforms",
     "checking",
     "gradcheck",
@@ -136,4 +138,4 @@ def code_lines(path: Path) -> int:
 
 def test_the_mechanism_can_be_read_in_one_sitting() -> None:
     lines = {name: code_lines(ROOT / "microgradnd" / f"{name}.py") for name in ("core", "backward", "tensor")}
-    assert sum(lines.values()) <= 800, lines
+    assert sum(lines.values()) <= 600, lines

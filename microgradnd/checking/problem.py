@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
-from ..backward import gradients
 from ..context import mode_switch
 from ..core import Node
+from ..gradients import gradients
 from ..tensor import tensor
 
 
