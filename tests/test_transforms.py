@@ -266,6 +266,30 @@ def test_gradient_penalty_inside_a_training_loss(rng):
         assert np.isclose(p.grad[i], (up - down) / (2 * h), atol=1e-7)
 
 
+def test_a_model_as_a_function_of_its_parameters(rng):
+    model = nn.Sequential(nn.Dense(2, 3, "tanh", seed=0), nn.Dense(3, 1, seed=1))
+    X = rng.normal(size=(4, 2))
+    params = {name: p.data.copy() for name, p in model.named_parameters()}
+
+    def loss(params):
+        return (nn.functional_call(model, params, X) ** 2).mean()
+
+    gradient = mg.grad(loss)(params)
+    loss({name: p for name, p in model.named_parameters()}).backward()
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(gradient[name], p.grad)
+        assert type(gradient[name]) is np.ndarray
+    vectors = {name: rng.normal(size=p.shape) for name, p in params.items()}
+    h = 1e-6
+    up, down = (mg.grad(loss)({name: p + s * h * vectors[name] for name, p in params.items()}) for s in (1, -1))
+    (product,) = mg.hvp(loss, (params,), (vectors,))
+    blocks = mg.hessian(loss)(params)
+    for name in params:
+        np.testing.assert_allclose(product[name], (up[name] - down[name]) / (2 * h), atol=1e-7)
+        summed = sum(np.tensordot(blocks[name][k], v, v.ndim) for k, v in vectors.items())
+        np.testing.assert_allclose(product[name], summed, atol=1e-12)
+
+
 # -- threads ----------------------------------------------------------------------------------
 
 
