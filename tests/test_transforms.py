@@ -275,7 +275,7 @@ def test_a_model_as_a_function_of_its_parameters(rng):
         return (nn.functional_call(model, params, X) ** 2).mean()
 
     gradient = mg.grad(loss)(params)
-    loss({name: p for name, p in model.named_parameters()}).backward()
+    loss(dict(model.named_parameters())).backward()
     for name, p in model.named_parameters():
         np.testing.assert_allclose(gradient[name], p.grad)
         assert type(gradient[name]) is np.ndarray
