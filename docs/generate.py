@@ -1,4 +1,4 @@
-"""Write the reference pages that are made by running the ops: conventions, NumPy support."""
+"""Write the reference pages that are made by running the ops: conventions, the table of ops, NumPy support."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 import microgradnd as mg
 from microgradnd import nn
+from microgradnd.draw.formula import forward_text, vjp_text
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -105,6 +106,31 @@ def conventions() -> str:
     return "\n".join(lines) + "\n"
 
 
+def op_table() -> str:
+    """The page of all registered ops: how each is written, and its rules as they are read off the code."""
+    lines = [
+        "# Every op and its rules",
+        "",
+        "Made from the registry. A rule gives the cotangent of one argument from `g`, the cotangent of the output `y`.",
+        "No rule is written out by hand: each was called on named tensors, and the graph that it recorded is printed,",
+        "so shapes and indices are those of a sample. Cotangents of broadcast arguments are summed back afterwards;",
+        "where `g` is 0 a quotient or product of unbounded slope is 0 too.",
+        "",
+        "| op | forward | cotangents |",
+        "|---|---|---|",
+    ]
+    for name, op in sorted(mg.OPS.items()):
+        rules = [text for i in range(max(len(op.vjps), 1)) if (text := vjp_text(op, i))]
+        cells = [f"`{name}`", _code(forward_text(op)), "<br>".join(map(_code, rules)) or "a joint rule, in the source"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    text = text if len(text) <= 160 else text[:160] + " …"
+    return f"`{text}`".replace("|", "\\|")
+
+
 def numpy_support() -> str:
     """The page of NumPy functions, operators and methods, and what each does with a tensor."""
     found = survey.survey()
@@ -127,7 +153,7 @@ def numpy_support() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"conventions.md": conventions, "numpy_support.md": numpy_support}
+PAGES = {"conventions.md": conventions, "op_table.md": op_table, "numpy_support.md": numpy_support}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

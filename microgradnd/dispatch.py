@@ -203,7 +203,9 @@ FLAT: set[Any] = {
         "isfinite isinf isnan signbit isneginf isposinf isreal iscomplex isrealobj iscomplexobj isclose allclose "
         "array_equal array_equiv any all argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero "
         "flatnonzero count_nonzero searchsorted digitize lexsort shape ndim size result_type can_cast "
-        "may_share_memory shares_memory isin broadcast_shapes zeros_like ones_like empty_like"
+        "may_share_memory shares_memory isin broadcast_shapes zeros_like ones_like empty_like "
+        "einsum_path diag_indices_from tril_indices_from triu_indices_from min_scalar_type common_type "
+        "array2string array_repr array_str"
     ).split()
     if hasattr(np, name)
 }

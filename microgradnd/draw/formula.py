@@ -670,6 +670,18 @@ def vjp_text(op: Op, i: int) -> str:
     return "" if read is None else str(read)
 
 
+def forward_text(op: Op) -> str:
+    """How an op is written, in the parameters' names of its rule.
+
+    >>> from microgradnd import OPS
+    >>> forward_text(OPS["matmul"])
+    'a @ b'
+    """
+    sample = _plain_sample(op)
+    names = _parameters(op, 0, len(sample.args))
+    return write(forward(op, [leaf(n, x) for n, x in zip(names, sample.args, strict=True)], sample.options))
+
+
 def _plain_sample(op: Op) -> Sample:
     """The sample that shows a rule best: matrices rather than vectors rather than numbers."""
     samples = list(op.samples(np.random.default_rng(0))) if op.samples else []
