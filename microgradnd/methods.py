@@ -38,7 +38,9 @@ class ArrayMethods(Node):
     @property
     def flat(self) -> NoReturn:
         """Refused: writing through it would escape the graph."""
-        raise AttributeError("a tensor has no .flat, the graph would lose what is written there: use .ravel()")
+        raise TypeError(
+            "x.flat of a tensor would let writes escape the graph: use np.ravel(x), or mg.put(x, index, value)"
+        )
 
     # -- to Python -------------------------------------------------------------------------
     def item(self, *args: Any) -> Any:

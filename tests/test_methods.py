@@ -102,7 +102,7 @@ def test_methods_in_place_are_refused(call, way):
 
 def test_flat_and_out_are_refused():
     x = mg.tensor([2.0, 1.0], requires_grad=True)
-    with pytest.raises(AttributeError, match=r"\.ravel\(\)"):
+    with pytest.raises(TypeError, match=r"np\.ravel"):
         x.flat
     with pytest.raises(TypeError, match="out="):
         x.sum(out=np.zeros(()))
