@@ -151,7 +151,9 @@ def test_loading_casts_floats_and_counts_as_a_change() -> None:
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_copies_of_a_model_compute_the_same_and_share_nothing(clone: Any) -> None:
-    model = nn.Sequential(nn.Dense(3, 4, nn.relu, seed=0), nn.Residual(nn.Dense(4, 4, "gelu", seed=1)), nn.tanh, nn.Dropout(0.5, seed=2))
+    model = nn.Sequential(
+        nn.Dense(3, 4, nn.relu, seed=0), nn.Residual(nn.Dense(4, 4, "gelu", seed=1)), nn.tanh, nn.Dropout(0.5, seed=2)
+    )
     x = np.ones((2, 3))
     model(x)
     twin = clone(model.eval())
@@ -197,3 +199,12 @@ def test_sizes_come_from_the_first_batch() -> None:
     assert model(np.ones((2, 3, 5, 5))).shape == (2, 4)
     assert [tuple(p.shape) for p in model.parameters()][:2] == [(2, 3, 3, 3), (2,)]
     assert model.layers[3].n_in == 2 * 3 * 3
+
+
+def test_ops_travel_by_name() -> None:
+    assert pickle.loads(pickle.dumps(nn.relu)) is copy.deepcopy(nn.relu) is nn.relu
+    mine = mg.op(np.cos, lambda g, y, x: -g * np.sin(x), name="my_cosine")
+    sent = pickle.dumps(mine)
+    del mine
+    with pytest.raises(LookupError, match="op `my_cosine` isn't defined here"):
+        pickle.loads(sent)
