@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .context import MODE, PullbackScope
-from .core import Node, Op, constant, describe, explain, latest_change, unpack
+from .core import Node, Op, constant, latest_change, unpack
+from .messages import describe, explain
 
 Pairs = list[tuple[Node, Any]]
 _ndarray = np.ndarray

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import MODE, SCOPE, Origin, Scope, find_origin
+from .messages import brief, describe, explain
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
 # "youngest first" is a topological order; and an input that was changed after its consumer
@@ -157,15 +158,6 @@ def check_differentiable(dtype: np.dtype[Any]) -> None:
         )
 
 
-def describe(node: Node) -> str:
-    """A few words that let a reader recognise a tensor in an error message."""
-    what = (
-        f"tensor `{node.name}`" if node.name else "a tensor" if node.op is None else f"the result of `{node.op.name}`"
-    )
-    site = node.site
-    return f"{what} of shape {node.value.shape}" + (f" (recorded at {site})" if site else "")
-
-
 class Sample(NamedTuple):
     """Inputs to test an op on: positional arguments (arrays) and keyword options."""
 
@@ -286,7 +278,7 @@ class Op:
         try:
             y = self.forward(*values, **options)
         except Exception as error:
-            raise explain(error, f"`{self.name}` of {', '.join(map(_brief, values))}") from None
+            raise explain(error, f"`{self.name}` of {', '.join(map(brief, values))}") from None
         saved: Any = None
         if self.packed:
             y, saved = self.pack(y)
@@ -385,17 +377,3 @@ def as_operand(x: Any, op: Op) -> Any:
             + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers")
         )
     return x
-
-
-def explain(error: Exception, where: str) -> Exception:
-    """The same kind of error, its text preceded by where it happened."""
-    try:
-        told = type(error)(f"{where}: {error}")
-    except Exception:
-        error.add_note(where)
-        return error
-    return told.with_traceback(error.__traceback__)
-
-
-def _brief(value: Any) -> str:
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .backward import as_seed, refuse_freed, walk
 from .context import mode_switch
-from .core import Node, constant, describe
+from .core import Node, constant
+from .messages import describe
 
 
 def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple[set[int], list[Node]]:

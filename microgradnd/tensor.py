@@ -14,7 +14,8 @@ import numpy as np
 from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
-from .core import check_differentiable, constant, describe
+from .core import check_differentiable, constant
+from .messages import describe
 from .methods import ArrayMethods
 from .ops import arithmetic, elementwise, indexing, products
 from .real_arrays import as_real_array

@@ -21,8 +21,9 @@ import numpy as np
 from . import tree
 from .backward import propagate
 from .context import MODE, mode_switch
-from .core import Node, Op, clock, constant, describe, explain, sample
+from .core import Node, Op, clock, constant, sample
 from .gradients import lead_to
+from .messages import describe, explain
 from .ops._samples import calls, within
 from .real_arrays import as_real_array
 

@@ -30,6 +30,7 @@ OPTIONAL = {
 # Left may not import right.
 LAYERS = [
     "context",
+    "messages",
     "core",
     "backward",
     "dispatch",

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..backward import sum_to
-from ..core import Node, Op, describe, sample
+from ..core import Node, Op, sample
 from ..dispatch import any_tracked, implements, refuse, refuses, values
+from ..messages import describe
 from ._samples import calls, normal
 from .arithmetic import where
 from .shape import as_array, ravel
