@@ -1,4 +1,8 @@
-"""Networks on the engine's public interface."""
+"""Networks on the engine's public interface: layers, activations, losses, optimisers and training.
+
+A network is a `Module`: a tree of parts whose parameters are found by looking at its attributes. Each
+layer is a short composition of ops, so backpropagation through it needs no further code.
+"""
 
 from typing import TYPE_CHECKING
 

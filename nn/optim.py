@@ -317,6 +317,16 @@ class AdamW(Adam):
         As for `Adam`.
     weight_decay
         Each step multiplies a parameter by ``1 - lr * weight_decay`` first.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> x = mg.tensor([1.0], requires_grad=True)
+    >>> x.grad = [0.0]
+    >>> nn.AdamW([x], lr=0.1, weight_decay=0.5).step()
+    >>> x.data
+    array([0.95])
     """
 
     works: tuple[str, ...] = ("work",)
@@ -357,6 +367,16 @@ class RMSprop(Optimizer):
         Divide by the running standard deviation instead (Graves, arXiv:1308.0850).
     weight_decay
         Added to the gradient, times the parameter.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+    >>> x.grad = [0.01, 100.0]
+    >>> nn.RMSprop([x], lr=0.1, alpha=0.0).step()
+    >>> x.data.round(6)
+    array([0.9, 1.9])
     """
 
     keeps = ("second", "mean", "velocity")
@@ -409,7 +429,18 @@ class RMSprop(Optimizer):
 
 
 def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
-    """Cut every element of the gradients to ``[-limit, limit]``, in place."""
+    """Cut every element of the gradients to ``[-limit, limit]``, in place.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> x = mg.tensor([0.0, 0.0], requires_grad=True)
+    >>> x.grad = [0.5, -7.0]
+    >>> nn.clip_grad_value([x], 1.0)
+    >>> x.grad
+    array([ 0.5, -1. ])
+    """
     if not limit > 0:
         raise ValueError(f"limit={limit!r}, expected a number above 0")
     for p in params:

@@ -68,12 +68,23 @@ def _positive(name: str, value: Any) -> int:
 class StepDecay(Schedule):
     """Multiply by `gamma` every `every` steps.
 
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set.
+    every
+        Steps between two cuts.
+    gamma
+        Factor of each cut.
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> from microgradnd import nn
     >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
     >>> schedule = nn.StepDecay(optimizer, every=2, gamma=0.5)
-    >>> [(schedule.step(), optimizer.param_groups[0]["lr"])[1] for _ in range(4)]
-    [1.0, 0.5, 0.5, 0.25]
+    >>> [round((optimizer.param_groups[0]["lr"], schedule.step())[0], 3) for _ in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     def __init__(self, optimizer: Optimizer, every: int, gamma: float = 0.1) -> None:
@@ -86,16 +97,49 @@ class StepDecay(Schedule):
 
 
 class Exponential(StepDecay):
-    """Multiply by `gamma` every step."""
+    """Multiply by `gamma` every step.
+
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set.
+    gamma
+        Factor of each step.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.Exponential(optimizer, gamma=0.5)
+    >>> [round((optimizer.param_groups[0]["lr"], schedule.step())[0], 3) for _ in range(4)]
+    [1.0, 0.5, 0.25, 0.125]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         super().__init__(optimizer, 1, gamma)
 
 
 class Cosine(Schedule):
-    """Half a cosine from the initial lr down to `low` times it, over `steps` (Loshchilov & Hutter, ICLR 2017).
+    """Half a cosine from the initial lr down to `low` times it, where it stays (Loshchilov & Hutter, ICLR 2017).
 
-    After that it stays there.
+    Parameters
+    ----------
+    optimizer
+        Whose step length is set.
+    steps
+        Length of the way down.
+    low
+        Share of the initial lr that is left.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.Cosine(optimizer, steps=4)
+    >>> [round((optimizer.param_groups[0]["lr"], schedule.step())[0], 3) for _ in range(6)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, low: float = 0.0) -> None:
@@ -118,6 +162,15 @@ class WarmUp(Schedule):
         How many steps to rise for.
     before
         A schedule of the same optimiser that takes over then, counting from 0.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.WarmUp(optimizer, 4, before=nn.Cosine(optimizer, 4))
+    >>> [round((optimizer.param_groups[0]["lr"], schedule.step())[0], 3) for _ in range(8)]
+    [0.25, 0.5, 0.75, 1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, before: Schedule | None = None) -> None:
@@ -147,6 +200,15 @@ class OneCycle(Schedule):
         Share of the steps that go up.
     start, end
         What the peak is divided by at first, and at last.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.OneCycle(optimizer, steps=8, rise=0.5)
+    >>> [round((optimizer.param_groups[0]["lr"], schedule.step())[0], 3) for _ in range(8)]
+    [0.04, 0.28, 0.76, 1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
     def __init__(
@@ -183,6 +245,15 @@ class ReduceOnPlateau(Schedule):
         How many steps without progress are borne.
     least
         Share of the metric that counts as progress.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=1.0)
+    >>> schedule = nn.ReduceOnPlateau(optimizer, gamma=0.5, patience=1)
+    >>> [(schedule.step(loss), optimizer.param_groups[0]["lr"])[1] for loss in (3.0, 2.0, 2.0, 2.0)]
+    [1.0, 1.0, 1.0, 0.5]
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float = 0.1, patience: int = 10, least: float = 1e-4) -> None:
