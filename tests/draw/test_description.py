@@ -1,0 +1,235 @@
+"""What pictures are made from: names, formulas, gradients that add up, levels; and the steps of the passes."""
+
+import numpy as np
+import pytest
+
+import microgradnd as mg
+from microgradnd import nn
+from microgradnd.draw.description import describe
+from microgradnd.draw.formula import vjp_text
+from microgradnd.draw.levels import MOST
+from microgradnd.draw.steps import steps
+
+
+def by_name(d):
+    return {n.name: n for n in d.nodes}
+
+
+def derivatives(d):
+    return [e.derivative for e in d.edges if e.derivative]
+
+
+def array(a):
+    return np.array(a.values).reshape(a.shape)
+
+
+def test_names_come_from_the_line_where_it_is_plain():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    h1 = np.tanh(x * 2)
+    h2: mg.Tensor = h1 + x
+    h2 += h1
+    holder = type("Holder", (), {})()
+    holder.out = h2 * h1
+    named = holder.out
+    named.name = "given"
+    d = describe(named.sum())
+    assert [n.name for n in d.nodes] == ["x", "multiply₁", "h1", "h2.₁", "h2.₂", "given", "sum"]
+    assert by_name(d)["h1"].formula == "tanh(multiply₁)"
+    assert by_name(d)["given"].formula == "h2.₂ * h1"
+    assert by_name(d)["h1"].site.endswith("h1 = np.tanh(x * 2)")
+
+
+def test_a_loop_numbers_its_names_and_arrays_are_called_as_in_the_source():
+    W = mg.tensor(np.eye(2), requires_grad=True)
+    data = np.ones((1, 2))
+    h = data @ W
+    for _ in range(2):
+        h = np.tanh(h @ W)
+    d = describe(h.sum())
+    assert [n.name for n in d.nodes] == ["W", "data", "h₁", "matmul₁", "h₂", "matmul₂", "h₃", "sum"]
+    assert by_name(d)["data"].kind == "input"
+
+
+def test_layers_name_only_what_they_return():
+    net = nn.MLP([2, 3, 2], activation="tanh", seed=0)
+    X = np.ones((4, 2))
+    logits = net(X)
+    names = [n.name for n in describe(logits).nodes if n.op]
+    assert names[-1] == "logits"
+    assert names.count("logits") == 1
+    assert "X" in by_name(describe(logits))
+
+
+@pytest.mark.parametrize(
+    ("op", "i", "text"),
+    [
+        ("tanh", 0, "g * (1 - y²)"),
+        ("multiply", 0, "g * b"),
+        ("subtract", 1, "-g"),
+        ("matmul", 0, "g @ bᵀ"),
+        ("matmul", 1, "aᵀ @ g"),
+        ("log", 0, "g / x"),
+        ("exp", 0, "g * y"),
+        ("maximum", 0, "where(a > b, g, where(a == b, 0.5 * g, 0))"),
+        ("where", 0, ""),
+    ],
+)
+def test_rules_print_as_formulas(op, i, text):
+    assert vjp_text(mg.OPS[op], i) == text
+
+
+def test_every_registered_rule_can_be_printed():
+    for op in mg.OPS.values():
+        if op.samples is not None and op.joint is None:
+            for i in range(len(next(iter(op.samples(np.random.default_rng(0)))).args)):
+                if i < len(op.vjps) and op.vjps[i] is not None:
+                    assert vjp_text(op, i), (op.name, i)
+
+
+def test_local_derivatives_as_a_textbook_has_them():
+    x = mg.tensor(np.ones((4, 2)), requires_grad=True, name="x")
+    W = mg.tensor(np.ones((2, 3)), requires_grad=True, name="W")
+    b = mg.tensor(np.zeros(3), requires_grad=True, name="b")
+    z = x @ W
+    a = z + b
+    h = np.tanh(a)
+    loss = ((h - 1) ** 2).mean()
+    d = describe(loss)
+    assert derivatives(d)[:5] == ["∂z/∂x = Wᵀ", "∂z/∂W = xᵀ", "∂a/∂z = 1", "∂a/∂b = 1", "∂h/∂a = 1 - h²"]
+    assert derivatives(d)[-2:] == ["∂power₁/∂subtract₁ = 2 * subtract₁", "∂loss/∂power₁ = 1 / 12"]
+    (summed,) = [e for e in d.edges if e.note]
+    assert (summed.note, summed.rule) == ("sum over axis 0", "sum(∂loss/∂a, axis=0)")
+    slope = next(e.slope for e in d.edges if e.derivative.startswith("∂h/∂a"))
+    np.testing.assert_allclose(array(slope), 1 - np.tanh(2.0) ** 2 * np.ones((4, 3)), rtol=1e-8)
+
+
+def test_a_fan_out_shows_contributions_that_add_up(rng):
+    x = mg.tensor(rng.normal(size=(2, 3)), requires_grad=True, name="x")
+    y = (np.exp(x) * x + x.sum(axis=0)).sum()
+    d, found = steps(y)
+    y.backward()
+    parts = [e.contribution for e in d.edges if e.source == by_name(d)["x"].id]
+    assert len(parts) == 3
+    np.testing.assert_allclose(sum(map(array, parts)), x.grad, rtol=1e-7)
+    np.testing.assert_allclose(array(by_name(d)["x"].gradient), x.grad, rtol=1e-7)
+    sums = [c for s in found for c in s.contributions if c.to == by_name(d)["x"].id]
+    assert [(c.count, c.of) for c in sums] == [(1, 3), (2, 3), (3, 3)]
+    np.testing.assert_allclose(array(sums[-1].total), x.grad, rtol=1e-7)
+    assert all(" += " in c.symbols for c in sums)
+
+
+def test_no_gradient_is_touched_and_none_is_made_up():
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (x * x).sum()
+    before = describe(y)
+    assert x.grad is None
+    assert y.grad is None
+    np.testing.assert_array_equal(before.nodes[0].gradient.values, [2.0, 4.0])
+    y.backward()
+    x.grad[:] = 7
+    np.testing.assert_array_equal(describe(y).nodes[0].gradient.values, [2.0, 4.0])
+    np.testing.assert_array_equal(x.grad, [7, 7])
+    unasked = describe(y, gradients=False)
+    assert all(n.gradient is None for n in unasked.nodes)
+    assert "not computed" in mg.draw(y, grads=False).svg or "gradient" not in mg.draw(y, grads=False).source
+
+
+def test_without_a_graph_there_is_one_node():
+    x = mg.tensor([1.0], requires_grad=True, name="x")
+    with mg.no_grad():
+        y = x * 2
+    assert [n.gradient for n in describe(y).nodes] == [None]
+    z = (x * 2).sum()
+    z.backward(retain_graph=False)
+    assert len(describe(z).nodes) == 1
+    assert "nothing to do" in mg.explain(y)
+
+
+def test_what_was_changed_since_is_marked():
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (x * x).sum()
+    with mg.no_grad():
+        x += 1
+    d = describe(y)
+    assert [n.name for n in d.nodes if n.stale] == ["x"]
+    assert "stale" in mg.draw(y).source
+    assert "Changed since it was recorded: x" in mg.explain(y)
+
+
+def test_the_graph_of_a_gradient_tells_backward_ops_apart():
+    x = mg.tensor(1.5, requires_grad=True, name="x")
+    y = np.tanh(x) * x
+    (g,) = mg.gradients(y, [x], create_graph=True)
+    kinds = [n.kind for n in describe(g).nodes]
+    assert "op" in kinds
+    assert "pullback" in kinds
+    tanh = next(n for n in describe(g).nodes if n.op == "tanh")
+    assert any(n.pullback_of == tanh.id for n in describe(g).nodes)
+
+
+def deep(n, x):
+    for _ in range(n):
+        with mg.scope("Block"):
+            x = np.tanh(x * 2.0) + x
+    return x
+
+
+def test_layers_close_and_count():
+    net = nn.MLP([2, 3, 2], activation="tanh", seed=0)
+    loss = net(np.ones((4, 2))).sum()
+    full = describe(loss)
+    assert [g.parameters for g in full.groups] == [17, 9, 8]
+    closed = describe(loss, depth=0)
+    (box,) = [n for n in closed.nodes if n.kind == "group"]
+    assert (box.holds.parameters, box.name) == (17, "MLP")
+    assert len([n for n in describe(loss, depth=1).nodes if n.kind == "group"]) == 2
+    assert all(e.source != e.target for e in closed.edges)
+
+
+def test_large_graphs_fold_and_any_graph_is_a_page():
+    x = mg.tensor([0.1, 0.2], requires_grad=True, name="x")
+    folded = describe(deep(100, x).sum())
+    assert any(n.kind == "group" and n.holds.times >= 99 for n in folded.nodes)
+    rng = np.random.default_rng(0)
+    made = [x]
+    for _ in range(1000):
+        made.append([np.tanh, np.sin, np.cos][rng.integers(3)](made[rng.integers(len(made))]) + made[-1] * 0.5)
+    d = describe(made[-1].sum())
+    assert len(d.nodes) <= MOST < d.size
+
+
+@pytest.mark.parametrize("doublings", [16, 40])
+def test_shared_nodes_are_visited_once(doublings):
+    x = mg.tensor(1.0, requires_grad=True, name="x")
+    y = x
+    for _ in range(doublings):
+        y = y + y
+    d = describe(y)
+    assert len(d.nodes) == doublings + 1
+    assert d.nodes[0].gradient.values == (float(f"{2.0**doublings:.9g}"),)
+
+
+def test_a_chain_of_a_hundred_thousand_ops_needs_no_recursion():
+    y = mg.tensor(0.5, requires_grad=True, name="x")
+    for _ in range(100_000):
+        y = np.tanh(y)
+    d = describe(y)
+    assert d.size == 100_001
+    assert len(d.nodes) <= MOST
+
+
+def test_explain_writes_the_chain_rule_three_times():
+    x = mg.tensor([[1.0, 2.0]], name="x")
+    W = mg.tensor([[0.5], [1.0]], requires_grad=True, name="W")
+    z = x @ W
+    text = mg.explain(z)
+    for line in (
+        "z = x @ W",
+        "(1, 1) = (1, 2) @ (2, 1)",
+        "[[2.5]] = [[1, 2]] @ [[0.5], [1]]",
+        "∂z/∂W = xᵀ @ ∂z/∂z",
+        "because ∂z/∂W = xᵀ",
+        "[[1], [2]] = [[1, 2]]ᵀ @ [[1]]",
+    ):
+        assert line in text
+    assert "shapes" not in mg.explain(z, shapes=False)
