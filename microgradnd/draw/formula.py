@@ -12,7 +12,7 @@ import functools
 import inspect
 import re
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -381,7 +381,9 @@ def vjp(op: Op, operands: Sequence[Expr], output: Expr, cotangent: Expr, options
     y, g = _named(output, known), _named(cotangent, known)
     with mode_switch(record=True, watch=_Naming()), np.errstate(all="ignore"):
         if op.several:
-            y, g = ([_named(part, known) for part in _parts(e, op, operands, options)] for e in (output, cotangent))
+            outputs = op.forward(*(e.value for e in operands), **options)
+            y = tuple(_named(leaf(f"{output}[{k}]", part), known) for k, part in enumerate(outputs))
+            g = tuple(_named(leaf(f"{cotangent}[{k}]", np.ones_like(part)), known) for k, part in enumerate(outputs))
         if op.saves is not None:
             options = {**options, "saved": _saved(op, inputs, options, known)}
         joint = _attempt(op.joint, g, y, *inputs, **options) if op.joint is not None else None
@@ -408,11 +410,6 @@ def _named(e: Expr, known: dict[int, Expr]) -> Any:
     array = e.value.view(Compared)
     array.made = (str(e.template[0]).replace("{", "{{").replace("}", "}}"), ())
     return array
-
-
-def _parts(e: Expr, op: Op, operands: Sequence[Expr], options: dict[str, Any]) -> Iterable[Expr]:
-    outputs = op.forward(*(x.value for x in operands), **options)
-    return (leaf(f"{e.template[0]}[{k}]", np.ones_like(part)) for k, part in enumerate(outputs))
 
 
 def _saved(op: Op, inputs: Sequence[Any], options: dict[str, Any], known: dict[int, Expr]) -> Any:
