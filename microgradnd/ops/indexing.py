@@ -229,7 +229,8 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     if axis is None:
         a, axis = ravel(a), 0
     axis = normalize_axis_index(axis, a.ndim)
-    places = places if places.size else places.astype(np.intp)
+    if places.dtype == bool or not places.size:  # as NumPy: not a mask here, but the integers 0 and 1
+        places = places.astype(np.intp)
     if mode not in ("raise", "wrap", "clip"):
         raise ValueError(f"mode is {mode!r}; expected 'raise', 'wrap' or 'clip'")
     if mode != "raise" and a.shape[axis]:
@@ -262,6 +263,8 @@ def pick_along(arr: Any, indices: np.ndarray, axis: int | None, once: bool = Fal
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
     """`np.compress`: the entries along an axis where a condition holds."""
     refuse("np.compress", out=out)
+    if np.ndim(values(condition)) != 1:
+        raise ValueError(f"compress takes a condition with one axis; got shape {np.shape(values(condition))}")
     return take(a, np.flatnonzero(values(condition)), axis)
 
 

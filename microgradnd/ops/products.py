@@ -51,8 +51,11 @@ def _matmul_vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _matmul_vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim >= 2 == b.ndim:  # one product instead of one per matrix of the stack
-        return a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1]) if a.ndim > 2 else a.T @ g
+    if a.ndim == 2 == b.ndim:
+        return a.T @ g
+    if a.ndim > 2 == b.ndim:  # one product instead of one per matrix of the stack
+        rows = math.prod(a.shape[:-1])
+        return a.reshape(rows, a.shape[-1]).T @ g.reshape(rows, g.shape[-1])
     gm, am, bm = _as_matrices(g, a, b)
     return sum_to(_flip(am) @ gm, bm.shape).reshape(b.shape)
 

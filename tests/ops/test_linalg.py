@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import microgradnd as mg
 
-SQUARE = [(3, 3), (2, 2, 2), (1, 1), (2, 1, 3, 3)]
-TALL_AND_WIDE = [(4, 2), (2, 4), (3, 3), (2, 3, 2)]
+SQUARE = [(3, 3), (2, 2, 2), (1, 1), (2, 1, 3, 3), (0, 2, 2)]
+TALL_AND_WIDE = [(4, 2), (2, 4), (3, 3), (2, 3, 2), (0, 3, 2)]
 
 
 def spread_out(rng, shape):
@@ -142,6 +145,35 @@ def test_norm_of_everything(agrees, rng):
     agrees(np.linalg.norm, rng.normal(size=(2, 3, 2)))
     agrees(lambda x: np.linalg.norm(x, keepdims=True), rng.normal(size=(2, 3, 2)))
     agrees(np.linalg.norm, np.array(3.0))
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(hnp.array_shapes(max_dims=4, max_side=3), st.data())
+def test_norm_over_any_axes(shape, data):
+    axes = tuple(data.draw(st.lists(st.sampled_from(range(-len(shape), len(shape))), min_size=1, max_size=4)))
+    assume(len({a % len(shape) for a in axes}) == len(axes))
+    ord, keepdims = data.draw(st.sampled_from([1, 2, 3.5, np.inf])), data.draw(st.booleans())
+    a = np.random.default_rng(0).normal(size=shape)
+    x = mg.tensor(a, requires_grad=True)
+    y = np.linalg.vector_norm(x, axis=axes, ord=ord, keepdims=keepdims)
+    np.testing.assert_allclose(y.data, np.linalg.vector_norm(a, axis=axes, ord=ord, keepdims=keepdims))
+    w = np.random.default_rng(1).normal(size=y.shape)
+    (y * w).sum().backward()
+    np.testing.assert_allclose(np.sum(x.grad * a), np.sum(w * y.data))  # homogeneous: Euler's theorem
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(hnp.mutually_broadcastable_shapes(signature="(m,m),(m,n)->(m,n)", max_dims=2, max_side=3, min_side=0))
+def test_solve_of_stacks_of_any_shape(shapes):
+    rng = np.random.default_rng(0)
+    a, b = spread_out(rng, shapes.input_shapes[0]), rng.normal(size=shapes.input_shapes[1])
+    A, B = mg.tensor(a, requires_grad=True), mg.tensor(b, requires_grad=True)
+    x = mg.linalg.solve(A, B)
+    np.testing.assert_allclose(x.data, np.linalg.solve(a, b) if b.ndim > 1 else np.linalg.solve(a, b[:, None])[:, 0])
+    w = rng.normal(size=x.shape)
+    (x * w).sum().backward()
+    np.testing.assert_allclose(np.sum(B.grad * b), np.sum(w * x.data), atol=1e-12)  # linear in b
+    np.testing.assert_allclose(np.sum(A.grad * a), -np.sum(w * x.data), atol=1e-12)  # of degree -1 in A
 
 
 def gradient(f, x):

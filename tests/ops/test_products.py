@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import microgradnd as mg
 
@@ -53,6 +54,20 @@ def test_products(name, agrees, rng):
     y = function(a, b)
     y.sum().backward()
     assert y.dtype == a.grad.dtype == b.grad.dtype == np.float32
+
+
+@steady
+@given(hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, max_side=3, min_side=0))
+def test_matmul_of_any_shapes(shapes):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=s) for s in shapes.input_shapes)
+    x, y = mg.tensor(a, requires_grad=True), mg.tensor(b, requires_grad=True)
+    z = x @ y
+    np.testing.assert_allclose(z.data, a @ b, atol=1e-14)
+    w = rng.normal(size=z.shape)
+    z.backward(w)
+    np.testing.assert_allclose(np.sum(x.grad * a), np.sum(w * (a @ b)), atol=1e-12)
+    np.testing.assert_allclose(np.sum(y.grad * b), np.sum(w * (a @ b)), atol=1e-12)
 
 
 A, B, C, D = (2, 3), (3, 4), (4, 2), (3, 3)
