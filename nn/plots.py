@@ -6,12 +6,17 @@ or saved. What scikit-learn has a display for is drawn by that display.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .evaluation import predict
+import microgradnd as mg
+
+from .activations import ACTIVATIONS, sigmoid, softmax
+from .data import as_array
+from .evaluation import eval_mode, predict
+from .losses import cross_entropy
 from .module import Module
 
 
@@ -108,3 +113,182 @@ def plot_confusion_matrix(
     )  # fmt: skip
     ax.set_title(f"{title}{': ' if title else ''}accuracy {np.mean(found == y):.1%}")
     return ax
+
+
+def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int = 200, ax: Any = None) -> Any:
+    """Which class a network sees where in a plane, and how surely, by scikit-learn's DecisionBoundaryDisplay.
+
+    Parameters
+    ----------
+    model
+        A network of two inputs, or a fitted classifier of scikit-learn's kind. With one output or two classes,
+        colours show the probability of the second, with a line where it is one half; else the class.
+    X, y
+        Samples, shape (n, 2), which also set the range of the picture; and their classes, drawn as points.
+    resolution
+        Points per axis at which the network is asked.
+    ax
+        Axes to draw into.
+    """
+    from sklearn.inspection import DecisionBoundaryDisplay
+
+    ax = new_axes(ax)
+    X = np.asarray(X, dtype=float)
+    if X.ndim != 2 or X.shape[1] != 2:
+        raise ValueError(f"X has shape {X.shape}: a decision boundary is drawn in a plane, expected (n, 2)")
+    classifier = _as_classifier(model) if isinstance(model, Module) else model
+    two = len(classifier.classes_) == 2
+    how: dict[str, Any] = {"response_method": "predict", "plot_method": "pcolormesh", "alpha": 0.4}
+    if two:
+        how = {"response_method": "predict_proba", "cmap": "RdBu_r", "levels": np.linspace(0, 1, 11), "alpha": 0.7}
+    display = DecisionBoundaryDisplay.from_estimator(classifier, X, grid_resolution=resolution, eps=0.5, ax=ax, **how)
+    if two:
+        ax.contour(display.xx0, display.xx1, display.response, levels=[0.5], colors="k", linewidths=1)
+    if y is not None:
+        classes, index = np.unique(np.ravel(y), return_inverse=True)
+        colours = (
+            ["#2166ac", "#b2182b"] if two else getattr(display, "multiclass_colors_", [f"C{i}" for i in range(10)])
+        )
+        for i, label in enumerate(classes):
+            ax.scatter(
+                *X[index == i].T, s=18, color=colours[i % len(colours)], edgecolor="k", linewidth=0.5, label=str(label)
+            )
+        ax.legend(title="class", loc="best")
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    return ax
+
+
+def _as_classifier(model: Module) -> Any:
+    """A network of logits as what scikit-learn's displays take; a single logit is one of two classes."""
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Network(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X: Any, y: Any = None) -> Any:
+            self.classes_ = np.arange(max(2, predict(model, X).size // len(X)))
+            return self
+
+        def predict_proba(self, X: Any) -> Any:
+            output = predict(model, X)
+            if len(self.classes_) == output.size // len(output):
+                return softmax(output)
+            p = sigmoid(output.reshape(-1))
+            return np.stack([1 - p, p], axis=1)
+
+        def predict(self, X: Any) -> Any:
+            return self.predict_proba(X).argmax(axis=1)
+
+    return Network().fit(np.zeros((1, 2)))
+
+
+def plot_activation(activation: str | Callable[[Any], Any], *, low: float = -5, high: float = 5, ax: Any = None) -> Any:
+    """An activation function and its derivative, which autograd takes.
+
+    Parameters
+    ----------
+    activation
+        A name such as ``"gelu"``, or an elementwise function.
+    low, high
+        The range of inputs.
+    ax
+        Axes to draw into.
+    """
+    ax = new_axes(ax)
+    function: Any = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    x = np.linspace(low, high, 401)
+    slope = mg.grad(lambda t: np.sum(function(t)))(x)
+    ax.axhline(0, color="0.8", linewidth=1, zorder=0)
+    ax.axvline(0, color="0.8", linewidth=1, zorder=0)
+    ax.plot(x, function(x), label="value")
+    ax.plot(x, np.asarray(slope), "--", label="derivative")
+    name = (
+        activation if isinstance(activation, str) else getattr(activation, "name", getattr(activation, "__name__", ""))
+    )
+    ax.set(title=name, xlabel="$x$")
+    ax.legend()
+    return ax
+
+
+def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns: int = 5, ax: Any = None) -> Any:
+    """What each unit of a layer looks for: its weights as an image, tiled.
+
+    Parameters
+    ----------
+    weights
+        A tensor or array of shape (inputs, units), or the kernels of a convolution, (units, channels, height,
+        width), whose channels are averaged.
+    shape
+        Height and width of an image of inputs; by default square.
+    columns
+        Images per row.
+    ax
+        Axes to draw into.
+    """
+    ax = new_axes(ax)
+    w = np.asarray(weights.data if isinstance(weights, mg.Tensor) else weights)
+    if w.ndim == 4:
+        w = w.mean(axis=1)
+    else:
+        side = round(w.shape[0] ** 0.5)
+        height, width = shape or (side, side)
+        if height * width != w.shape[0]:
+            raise ValueError(f"{w.shape[0]} inputs are no image of {height} x {width}: give shape=(height, width)")
+        w = w.T.reshape(-1, height, width)
+    units, height, width = w.shape
+    columns = min(columns, units)
+    rows = -(-units // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for i, image in enumerate(w):
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = image
+    limit = float(np.abs(w).max()) or 1.0
+    drawn = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight")
+    ax.set(xticks=[], yticks=[], frame_on=False)
+    return ax
+
+
+def plot_histograms(
+    model: Module, X: Any, y: Any = None, loss: Callable[[Any, Any], Any] = cross_entropy, *, ax: Any = None
+) -> Any:
+    """How activations, or with `y` gradients, are distributed in each layer: violins side by side.
+
+    Layers whose activations saturate, or whose gradients vanish or explode, stand out.
+
+    Parameters
+    ----------
+    model
+        The network; its parts, in order, are the layers.
+    X
+        A batch of inputs.
+    y
+        Targets: then the gradient of the loss with respect to each layer's parameters is shown.
+    loss
+        ``loss(output, target)``.
+    ax
+        Axes to draw into.
+    """
+    ax = new_axes(ax)
+    found = _layer_outputs(model, X) if y is None else _layer_gradients(model, X, y, loss)
+    ax.violinplot([np.ravel(values) for values in found.values()], showextrema=True, showmedians=True)
+    ax.set_xticks(range(1, len(found) + 1), list(found), rotation=30, ha="right")
+    ax.axhline(0, color="0.8", linewidth=1, zorder=0)
+    ax.set(ylabel="activation" if y is None else "gradient")
+    return ax
+
+
+def _layer_outputs(model: Module, X: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    x: Any = as_array(X, "X")
+    with eval_mode(model), mg.no_grad():
+        for name, layer in model.named_children():
+            x = layer(x)
+            found[f"{name}\n{type(layer).__name__}"] = x.data
+    return found
+
+
+def _layer_gradients(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    with eval_mode(model):
+        named = dict(model.named_parameters())
+        value = loss(model(as_array(X, "X")), np.asarray(y))
+        gradients = mg.gradients(value, list(named.values()))
+    return {name: g.data for name, g in zip(named, gradients, strict=True)}

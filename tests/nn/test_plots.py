@@ -1,0 +1,105 @@
+"""The plots: an Axes in, the same Axes out, with what was asked for drawn in it."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from microgradnd import nn
+from microgradnd.nn import plots
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@pytest.fixture
+def ax():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    model = nn.MLP([2, 8, 2], activation="tanh", seed=0)
+    history = nn.fit(model, X, y, epochs=5, validation_data=(X, y), seed=0)
+    return model, X, y, history
+
+
+def test_history(trained, ax):
+    history = trained[3]
+    assert history.plot(ax=ax) is ax
+    training, validation = ax.lines
+    np.testing.assert_array_equal(training.get_ydata(), history["loss"])
+    np.testing.assert_array_equal(validation.get_ydata(), history["val_loss"])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
+
+
+def test_batch_losses_and_their_running_mean(ax):
+    losses = np.arange(1000.0)
+    plots.plot_batch_losses(losses, ax=ax)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), np.arange(1000 - 9) + 4.5)
+
+
+def test_confusion_matrix_says_what_is_taken_for_what(trained, ax):
+    model, X, y, _ = trained
+    assert plots.plot_confusion_matrix(model, X, y, title="test", ax=ax) is ax
+    share = np.mean(nn.predict(model, X).argmax(axis=1) == y)
+    assert ax.get_title() == f"test: accuracy {share:.1%}"
+    np.testing.assert_allclose(ax.images[0].get_array().sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_decision_boundary_of_a_network(trained, ax, outputs):
+    _, X, y, _ = trained
+    model = nn.MLP([2, 4, outputs], activation="tanh", seed=0)
+    assert plots.plot_decision_boundary(model, X, y, resolution=20, ax=ax) is ax
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1"]
+    with pytest.raises(ValueError, match=r"expected \(n, 2\)"):
+        plots.plot_decision_boundary(model, X[:, :1], ax=ax)
+
+
+def test_decision_boundary_of_an_estimator(trained, ax):
+    _, X, y, _ = trained
+    assert plots.plot_decision_boundary(nn.MLPClassifier((4,), max_iter=2).fit(X, y), X, y, ax=ax) is ax
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "gelu", "tanh", "silu"])
+def test_activations_with_their_derivatives(ax, name):
+    plots.plot_activation(name, ax=ax)
+    value, slope = (line for line in ax.lines if line.get_label() in ("value", "derivative"))
+    x, v = value.get_data()
+    middle = (x[1:] + x[:-1]) / 2
+    away = np.abs(middle) > 0.05  # relu has a kink
+    np.testing.assert_allclose(
+        np.interp(middle, x, slope.get_ydata())[away], (np.diff(v) / np.diff(x))[away], atol=2e-4
+    )
+
+
+def test_weights_as_images(ax):
+    W = np.arange(12.0).reshape(4, 3)
+    plots.plot_weights(W, columns=2, ax=ax)
+    sheet = ax.images[0].get_array()
+    np.testing.assert_array_equal(sheet[:2, :2], W[:, 0].reshape(2, 2))
+    np.testing.assert_array_equal(sheet[3:, :2], W[:, 2].reshape(2, 2))
+    assert plots.plot_weights(np.ones((4, 3, 2, 2)), ax=ax) is ax
+    with pytest.raises(ValueError, match="6 inputs are no image of 2 x 2"):
+        plots.plot_weights(np.ones((6, 3)), ax=ax)
+
+
+def test_histograms_of_activations_and_gradients(trained, ax):
+    model, X, y, _ = trained
+    plots.plot_histograms(model, X, ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["layers.0\nDense", "layers.1\nDense"]
+    ax.clear()
+    plots.plot_histograms(model, X, y, ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == [name for name, _ in model.named_parameters()]
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_new_axes_when_none_are_given():
+    made = plots.plot_activation("relu")
+    plt.close(made.figure)
+    assert made.get_title() == "relu"
