@@ -176,7 +176,8 @@ class _Check:
         forward = float(w @ np.concatenate([np.ravel(t.value if isinstance(t, Node) else t) for t in tangents]))
         parts = [float(np.vdot(g, u)) for g, u in zip(analytic, v, strict=True)]
         size = sum(float(np.abs(g * u).sum()) for g, u in zip(analytic, v, strict=True))
-        if not np.isfinite(size) or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size:
+        rounding = 1e3 * problem.eps * float(np.abs(w) @ np.abs(problem.at))
+        if not np.isfinite(size) or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size + rounding:
             return [], []
         trouble = (
             f"forward mode disagrees with reverse: <w, J v> is {forward:.6g} by mg.jvp, and {sum(parts):.6g} by vjp; "

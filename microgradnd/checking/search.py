@@ -13,6 +13,7 @@ from .verdict import KINK, RIGHT, WRONG, Case, Tolerance, Verdict, judge
 
 _DIRECTIONS = 4  # one misses an element off by 1e-4 in some tenth of all draws; four, in hardly any
 _SAMPLE = 24  # elements looked at alone where a big gradient is wrong
+_FOUND = 6  # wrong ones that are enough to explain
 _CHECKS = 300  # directions spent on halving
 _TINY = 1e-20  # a complex step: its square vanishes beside any number
 
@@ -87,12 +88,13 @@ class Search:
         if all(verdict.kind == RIGHT for verdict in verdicts):
             result.directions = len(verdicts)
             return
-        self._halve(i, everything)
         self.one_by_one(i, self.rng.permutation(everything)[:_SAMPLE].tolist())
+        if len(result.of(WRONG)) < _FOUND:
+            self._halve(i, everything)
 
     def _halve(self, i: int, everything: np.ndarray) -> None:
         waiting, spent = [everything], 0
-        while waiting and spent < _CHECKS and len(self.results[i].of(WRONG)) < _SAMPLE:
+        while waiting and spent < _CHECKS and len(self.results[i].of(WRONG)) < _FOUND:
             part = waiting.pop()
             if part.size == 1:
                 self.one_by_one(i, part.tolist())

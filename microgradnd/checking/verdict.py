@@ -13,6 +13,7 @@ RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 
 _ESTIMATES = 10  # by how much an error estimate may be too small before it is held against the gradient
 _RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
+_EPS = 2.0**-52
 _ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
 _FLAT = 1e-7  # and differences that leave no more than this part open confirm it
 
@@ -77,8 +78,10 @@ def judge(case: Case) -> Verdict:
         size = max(abs(value), case.scale)
         if error <= 1e-5 * size and case.tolerance.allows(case.analytic, value, case.scale):
             return Verdict(RIGHT, value, error)
-        if len(measured) > 1 and _consistent(*measured[-2:]) and error <= 1e-10 * size:
-            break
+        if len(measured) > 1 and _consistent(*measured[-2:]):
+            sharp = error <= 1e-10 * size
+            if sharp or abs(case.analytic - value) > 30 * _ESTIMATES * max(error, measured[-2][1]):
+                break
     if not measured:
         return _at_an_edge(rungs, case)
     return _decide(rungs, _refine(measured, case), case)
@@ -100,7 +103,7 @@ def _refine(measured: list[tuple[float, float]], case: Case) -> list[tuple[float
     exact = case.complex_step()
     if exact is None or not abs(exact - value) <= _ESTIMATES * error <= 1e-2 * max(abs(value), case.scale):
         return measured
-    return [(exact, 1e-15 * abs(exact))]
+    return [(exact, _EPS * abs(exact))]
 
 
 def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) -> Verdict:
@@ -109,9 +112,10 @@ def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) 
     value, error = best
     if others and not _consistent(best, others[0]):
         error = abs(value - others[0][0])  # they differ by more than they admit: neither is to be believed further
+    size = float(np.abs(case.w) @ np.abs(case.at))
+    error = max(error, _EPS * size)  # a rule rounds as well
     fits = case.tolerance.allows(case.analytic, value, case.scale, error)
     resolved = _ESTIMATES * error <= _RESOLVED * max(abs(value), case.scale)
-    size = float(np.abs(case.w) @ np.abs(case.at))
     nothing = abs(case.analytic) <= _ROUNDING * size and error <= _FLAT * size
     if fits and (resolved or nothing):
         return Verdict(RIGHT, value, error)
