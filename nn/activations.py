@@ -299,6 +299,6 @@ def named_activation(activation: Any) -> Any:
     if callable(activation):
         return _NAMES.get(id(activation), activation)
     raise ValueError(
-        f"activation={activation!r} is none{did_you_mean(activation, ACTIVATIONS)}; there are "
+        f"activation={activation!r} is unknown{did_you_mean(activation, ACTIVATIONS)}; there are "
         f"{', '.join(ACTIVATIONS)}, or give a function"
     )

@@ -122,16 +122,21 @@ class Dense(Module):
     def forward(self, x: Any) -> Any:
         """Map ``(..., n_in)`` to ``(..., n_out)``."""
         if self.n_in is None:
+            if not np.ndim(x):
+                raise self._misfit(x)
             self._build(np.shape(x)[-1])
         b = self.b
         try:
             z = affine(x, self.W, b) if b is not None else mg.matmul(x, self.W)
-        except ValueError:
+        except (ValueError, AttributeError):  # checking first would cost every call
             if np.ndim(x) and np.shape(x)[-1] == self.n_in:
                 raise
-            raise ValueError(f"{self.label}: expected input of shape (..., {self.n_in}), got {np.shape(x)}") from None
+            raise self._misfit(x) from None
         activation = self.activation
         return z if activation is None else ACTIVATIONS.get(activation, activation)(z)
+
+    def _misfit(self, x: Any) -> ValueError:
+        return ValueError(f"{self.label}: expected input of shape (..., {self.n_in}), got {np.shape(x) or repr(x)}")
 
 
 class Sequential(Module):
@@ -256,6 +261,8 @@ class Flatten(Module):
     def forward(self, x: Any) -> Any:
         """Reshape a batch."""
         shape = np.shape(x)
+        if not shape:
+            raise ValueError(f"{self.label}: expected a batch, of shape (batch, ...), got {x!r}")
         return np.reshape(x, (shape[0], math.prod(shape[1:])))
 
 
@@ -297,7 +304,7 @@ class Dropout(Module):
         if not self.training or not self.p:
             return x
         kept = self.rng.random(np.shape(x)) >= self.p
-        return x * (kept.astype(x.dtype) * (1 / (1 - self.p)))
+        return x * (kept.astype(getattr(x, "dtype", float)) * (1 / (1 - self.p)))
 
 
 class Embedding(Module):

@@ -108,6 +108,8 @@ def _fixed(n: int, k: int, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def _mean_cross_entropy(z: Any, labels: Any) -> Any:
     """The loss, and its gradient with respect to the logits, from the one array of exponentials."""
+    if z.dtype.kind != "f":
+        z = z.astype(float)
     n, k = z.shape
     starts, ones, share = _fixed(n, k, z.dtype)
     e = np.subtract(z, z.max(axis=1, keepdims=True), order="C")  # so that `flat` is a view of it
@@ -228,8 +230,15 @@ def _weighted_cross_entropy(logits: Any, target: Any, weight: Any, label_smoothi
     return _reduce(terms, reduction)
 
 
+def _as_floats(x: Any) -> Any:
+    """Predictions as a tensor or an array of floats."""
+    return (
+        x if isinstance(x, mg.Tensor) or getattr(getattr(x, "dtype", None), "kind", "") == "f" else np.asarray(x, float)
+    )
+
+
 def _as_scores(scores: Any) -> Any:
-    scores = scores if isinstance(scores, mg.Tensor | np.ndarray) else np.asarray(scores, float)
+    scores = _as_floats(scores)
     if scores.ndim == 0:
         raise ValueError("logits are a single number, expected scores of shape (..., classes)")
     return scores
@@ -331,6 +340,7 @@ def binary_cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "me
     >>> float(nn.binary_cross_entropy(np.array([1e4, -1e4]), np.array([1, 1])))
     5000.0
     """
+    logits = _as_floats(logits)
     t = _like(target, logits)
     values = t.data if isinstance(t, mg.Tensor) else t
     bad = ~((values >= 0) & (values <= 1))
@@ -358,6 +368,7 @@ def hinge_loss(scores: Any, target: Any, *, reduction: Reduction = "mean") -> An
     >>> float(nn.hinge_loss(np.array([2.0, -0.5]), np.array([1, 1])))
     0.75
     """
+    scores = _as_floats(scores)
     t = _like(target, scores)
     values = t.data if isinstance(t, mg.Tensor) else t
     if (np.abs(values) != 1).any():
@@ -388,6 +399,7 @@ def mse_loss(prediction: Any, target: Any, *, reduction: Reduction = "mean") -> 
     >>> float(nn.mse_loss(np.array([1.0, 2.0]), [1, 4]))
     2.0
     """
+    prediction = _as_floats(prediction)
     return _reduce(np.square(prediction - _like(target, prediction)), reduction)
 
 
@@ -408,6 +420,7 @@ def mae_loss(prediction: Any, target: Any, *, reduction: Reduction = "mean") -> 
     >>> float(nn.mae_loss(np.array([1.0, 2.0]), [1, 4]))
     1.0
     """
+    prediction = _as_floats(prediction)
     return _reduce(np.abs(prediction - _like(target, prediction)), reduction)
 
 
@@ -432,6 +445,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: R
     """
     if not delta > 0:
         raise ValueError(f"delta={delta!r}, expected a number above 0")
+    prediction = _as_floats(prediction)
     r = prediction - _like(target, prediction)
     inner = np.minimum(np.maximum(r, -delta), delta)
     return _reduce(inner * (r - 0.5 * inner), reduction)

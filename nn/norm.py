@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class BatchNorm(Module):
         if not self.training:
             spread = np.sqrt(self.running_var + self.eps).reshape(along)
             return (x - self.running_mean.reshape(along)) / spread * gain + shift
-        n = x.size // self.n_in
+        n = math.prod(shape) // shape[1]
         if n < 2:
             raise ValueError(
                 f"{self.label}: a batch of shape {shape} has one value per feature, and no variance: "

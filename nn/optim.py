@@ -161,6 +161,9 @@ def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
     for i, p in enumerate(p for group in groups for p in group["params"]):
         if not isinstance(p, mg.Tensor):
             raise TypeError(f"parameter {i} is {type(p).__name__}, expected a tensor: pass model.parameters()")
+        if p.op is not None or p.dtype.kind != "f":
+            what = f"the result of `{p.op.name}`" if p.op is not None else f"of dtype {p.dtype}"
+            raise ValueError(f"parameter {i} is {what}: what is optimised are leaves that require a gradient")
         if id(p) in seen:
             raise ValueError(f"parameter {i} ({p.name or p.shape}) is given twice, and would be moved twice a step")
         seen.add(id(p))

@@ -86,6 +86,10 @@ def test_dense_takes_the_last_axis_and_empty_batches() -> None:
     [
         (lambda: nn.Dense(64, 10)(np.zeros((32, 63))), ValueError, r"Dense: expected input of shape \(..., 64\), got \(32, 63\)"),
         (lambda: nn.MLP([64, 9, 10])(np.zeros((32, 63))), ValueError, r"layers.0 \(Dense\): expected input"),
+        (lambda: nn.Dense(2, 2)(None), ValueError, "got None"),
+        (lambda: nn.Dense(None, 2)(3.0), ValueError, r"\(..., None\), got 3.0"),
+        (lambda: nn.Flatten()(3.0), ValueError, "expected a batch"),
+        (lambda: nn.Dense(2, 2)(["a", "b"]), TypeError, "dtype <U1"),
         (lambda: nn.Dense(0, 10), ValueError, "n_in=0, expected a whole number from 1 on"),
         (lambda: nn.Dense(64, 2.5), ValueError, "n_out=2.5"),
         (lambda: nn.Dense(64, "10"), TypeError, "n_out='10'"),

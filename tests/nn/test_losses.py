@@ -172,6 +172,13 @@ def test_a_single_class_costs_nothing_and_no_rows_have_no_mean() -> None:
     assert value(nn.cross_entropy(np.ones((0, 3)), np.zeros(0, int), reduction="sum")) == 0
 
 
+def test_predictions_may_be_lists_and_integers() -> None:
+    assert value(nn.mse_loss([1, 2], [1, 4])) == 2
+    assert value(nn.binary_cross_entropy([0, 0], [1, 0])) == pytest.approx(np.log(2))
+    for y in ([1, 0], np.array([1, 0])):
+        assert value(nn.cross_entropy(np.array([[0, 0], [0, 0]]), y)) == pytest.approx(np.log(2))
+
+
 def test_labels_are_not_changed_by_the_loss() -> None:
     target = Y.copy()
     target.flags.writeable = False

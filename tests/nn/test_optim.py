@@ -179,6 +179,8 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
         (lambda: nn.SGD([{"params": [X]}, {"params": [X]}], lr=0.1), ValueError, "given twice"),
         (lambda: nn.SGD(nn.Dense(2, 2), lr=0.1), TypeError, r"pass model.parameters\(\)"),
         (lambda: nn.SGD([np.ones(2)], lr=0.1), TypeError, "parameter 0 is ndarray"),
+        (lambda: nn.SGD([X * 2], lr=0.1), ValueError, "parameter 0 is the result of `multiply`"),
+        (lambda: nn.SGD([mg.tensor([1, 2])], lr=0.1), ValueError, "parameter 0 is of dtype int64"),
         (lambda: nn.SGD([{"params": [X], "learning": 1}], lr=0.1), TypeError, "'learning' is no setting"),
         (lambda: nn.clip_grad_norm([X], 0), ValueError, "limit=0"),
         (lambda: nn.clip_grad_value([X], -1), ValueError, "limit=-1"),
