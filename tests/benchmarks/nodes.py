@@ -52,22 +52,18 @@ def microseconds_per_node(n, rounds=3):
     return best / n * 1e6
 
 
-def import_seconds(module, rounds=11):
-    """The best time of a fresh interpreter that imports this, its bytecode cached as an installed package's is."""
-    best = np.inf
+def import_ratio(rounds=15):
+    """Import time as against NumPy's, both less the interpreter's own start, bytecode cached as if installed."""
+    modules = ("sys", "microgradnd", "numpy")
+    best = dict.fromkeys(modules, np.inf)
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": cache}
-        for _ in range(rounds):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", f"import {module}"], check=True, env=environment)
-            best = min(best, time.perf_counter() - start)
-    return best
-
-
-def import_ratio():
-    """Import time as against NumPy's, the interpreter's own start taken off both."""
-    empty, ours, numpys = map(import_seconds, ("sys", "microgradnd", "numpy"))
-    return (ours - empty) / (numpys - empty)
+        for _ in range(rounds):  # interleaved: whatever else the machine does slows all alike
+            for module in modules:
+                start = time.perf_counter()
+                subprocess.run([sys.executable, "-c", f"import {module}"], check=True, env=environment)
+                best[module] = min(best[module], time.perf_counter() - start)
+    return (best["microgradnd"] - best["sys"]) / (best["numpy"] - best["sys"])
 
 
 def peaks():
