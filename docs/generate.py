@@ -72,6 +72,21 @@ POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "nan_to_num(x) at nan": (np.nan_to_num, [[np.nan]]),
     "tanh(x) at 1000": (np.tanh, [[1000.0]]),
     "erf(x) at 1e200": (mg.erf, [[1e200]]),
+    "sort(x) weighted by 1, 2, 3, a tie": (lambda x: np.sum(np.sort(x) * np.arange(1.0, 4.0)), [[1.0, 1.0, 0.0]]),
+    "norm(x) at 0": (np.linalg.norm, [[0.0, 0.0]]),
+    "norm(x, 1) at (0, 1)": (lambda x: np.linalg.norm(x, 1), [[0.0, 1.0]]),
+    "norm(x, inf), a tie": (lambda x: np.linalg.norm(x, inf), [[2.0, -2.0]]),
+    "norm(x, inf) at 0": (lambda x: np.linalg.norm(x, inf), [[0.0, 0.0]]),
+    "norm of the matrix 0": (np.linalg.norm, [[[0.0, 0.0], [0.0, 0.0]]]),
+    "leaky_relu(x) at 0": (nn.leaky_relu, [[0.0]]),
+    "elu(x) at 0": (nn.elu, [[0.0]]),
+    "selu(x) at 0": (nn.selu, [[0.0]]),
+    "gelu(x) at 1e200 and -1e200": (nn.gelu, [[1e200, -1e200]]),
+    "softplus(x) at 1000 and -1000": (nn.softplus, [[1000.0, -1000.0]]),
+    "sigmoid(x) at 1000 and -1000": (nn.sigmoid, [[1000.0, -1000.0]]),
+    "softmax(x)[0] at (1000, 0)": (lambda x: nn.softmax(x)[0], [[1000.0, 0.0]]),
+    "cross_entropy(z, 0), z[0] = -inf": (lambda z: nn.cross_entropy(z, np.array([0])), [[[-inf, 0.0]]]),
+    "binary_cross_entropy(z, 0.5) at 0": (lambda z: nn.binary_cross_entropy(z, np.array([0.5])), [[0.0]]),
 }
 
 
@@ -84,7 +99,7 @@ def evaluate(function: Callable[..., Any], inputs: Sequence[Any]) -> tuple[np.nd
 
 def _brief(a: np.ndarray) -> str:
     text = np.array2string(np.asarray(a) + 0.0, formatter={"float_kind": "{:.6g}".format}, separator=", ")
-    return text.replace("[", "").replace("]", "") or "(none)"
+    return text.replace("[", "").replace("]", "").replace("\n", "") or "(none)"
 
 
 def conventions() -> str:

@@ -70,6 +70,21 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
     "nan_to_num(x) at nan": ([0], [0]),
     "tanh(x) at 1000": ([1], [0]),
     "erf(x) at 1e200": ([1], [0]),
+    "sort(x) weighted by 1, 2, 3, a tie": (5, [2, 3, 1]),
+    "norm(x) at 0": (0, [0, 0]),
+    "norm(x, 1) at (0, 1)": (1, [0, 1]),
+    "norm(x, inf), a tie": (2, [half, -half]),
+    "norm(x, inf) at 0": (0, [0, 0]),
+    "norm of the matrix 0": (0, [[0, 0], [0, 0]]),
+    "leaky_relu(x) at 0": ([0], [0.01]),
+    "elu(x) at 0": ([0], [1]),
+    "selu(x) at 0": ([0], [1.7580993408473766]),
+    "gelu(x) at 1e200 and -1e200": ([1e200, 0], [1, 0]),
+    "softplus(x) at 1000 and -1000": ([1000, 0], [1, 0]),
+    "sigmoid(x) at 1000 and -1000": ([1, 0], [0, 0]),
+    "softmax(x)[0] at (1000, 0)": (1, [0, 0]),
+    "cross_entropy(z, 0), z[0] = -inf": (inf, [[-1, 1]]),
+    "binary_cross_entropy(z, 0.5) at 0": (np.log(2), [0]),
 }
 # What NumPy itself warns of, in the forward pass or in a logarithm that the rule really needs.
 WARNS = {

@@ -147,6 +147,14 @@ def test_order_2_against_differences(name: str, index: int) -> None:
     assert dot([g.data for g in second], [uw, *u]) == pytest.approx(numeric, rel=1e-6, abs=1e-7)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in OPS if SAMPLES[name] and not OPS[name].surrogate])
+def test_the_gradient_check_agrees_at_both_orders(name: str) -> None:
+    """The checker that users have, on every op: it must not cry wolf."""
+    case = Case(name, 0)
+    assert mg.gradcheck(lambda *xs: case.call(list(xs)), *case.inputs(), order=2)
+
+
 @pytest.mark.parametrize(("name", "index"), CASES)
 def test_the_recorded_pass_gives_what_the_plain_one_gives(name: str, index: int) -> None:
     case = Case(name, index)
