@@ -7,8 +7,10 @@ formula can end a string, open a tag or be taken for one of Graphviz's escapes.
 from __future__ import annotations
 
 import html as html_
+import textwrap
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from .arrays import Array
 from .description import Description, Edge, Group, Node
@@ -17,6 +19,8 @@ from .style import CELL_INK, CELL_RIM, DARK, KINDS, LIGHT, Theme, shade
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 MOST_TEXT = 64  # characters of one line
+WIDTH, MOST_LINES = 46, 4  # of a formula
+MOST_NODES_WITH_CELLS, ALWAYS = 60, 4  # nodes up to which arrays are shaded cells; elements up to which they always are
 DIGITS_ROWS, DIGITS_COLUMNS, DIGITS_SIZE = 8, 6, 24  # cells show their digits up to this size
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
@@ -48,6 +52,12 @@ def html(text: str) -> str:
     return html_.escape(plain(text))
 
 
+def wrapped(text: str) -> str:
+    """`text` as part of an HTML-like label, on several lines if it is long."""
+    lines = textwrap.wrap(plain(text, MOST_LINES * WIDTH), WIDTH, break_long_words=True)
+    return "<BR/>".join(html_.escape(line) for line in lines) or " "
+
+
 def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bool = True, dark: bool = False) -> str:
     """A description as DOT.
 
@@ -76,14 +86,13 @@ def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bo
     for e in d.edges:
         if e.carries:
             arriving.setdefault(e.source, []).append(e)
+    shown = _Shown(values, grads, len(d.nodes) <= MOST_NODES_WITH_CELLS)
     names = {n.id: n.name for n in d.nodes}
     cotangents = {n.id: n.cotangent for n in d.nodes}
     if group:
-        lines += _clusters(
-            d, theme, {n.id: _node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes}
-        )
+        lines += _clusters(d, theme, {n.id: _node(n, arriving.get(n.id, []), names, shown, theme) for n in d.nodes})
     else:
-        lines += [_node(n, arriving.get(n.id, []), names, values, grads, theme) for n in d.nodes]
+        lines += [_node(n, arriving.get(n.id, []), names, shown, theme) for n in d.nodes]
     shared = {source for source, edges in arriving.items() if len(edges) > 1}
     lines += [_edge(e, cotangents[e.source], e.source in shared, grads, numbers, theme) for e in d.edges]
     return "\n".join([*lines, "}", ""])
@@ -92,12 +101,20 @@ def to_dot(d: Description, *, values: bool = True, grads: bool = True, group: bo
 MOST_EDGES_WITH_NUMBERS = 40
 
 
+class _Shown(NamedTuple):
+    """What nodes show: arrays, gradients; and whether the picture is small enough for shades."""
+
+    values: bool
+    grads: bool
+    small: bool
+
+
 # -- nodes ------------------------------------------------------------------------------------------
-def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, grads: bool, theme: Theme) -> str:
+def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, theme: Theme) -> str:
     kind = n.kind
     head = f"<B>{html(n.name)}</B>"
     if n.op is not None and n.formula:
-        head += f" = {html(n.formula)}"
+        head += f" = {wrapped(n.formula)}"
     rows = [f'<TR><TD COLSPAN="2" ALIGN="CENTER">{head}</TD></TR>']
     if n.holds is not None:
         inside = [f"{n.holds.ops:,} ops"] + [f"{n.holds.parameters:,} parameters"] * bool(n.holds.parameters)
@@ -107,13 +124,13 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], values: bool, gr
     rows.append(_small(facts, theme.faint))
     if n.stale:
         rows.append(_small("changed since it was recorded (stale)", theme.gradient))
-    if values:
-        rows.append(_array_row("value", n.value, theme.ink))
-    if grads and n.cotangent:
+    if shown.values:
+        rows.append(_array_row("value", n.value, theme.ink, shown.small))
+    if shown.grads and n.cotangent:
         if n.gradient is None:
             rows.append(_small("gradient: not computed", theme.faint))
         else:
-            rows.append(_array_row("gradient", n.gradient, theme.gradient))
+            rows.append(_array_row("gradient", n.gradient, theme.gradient, shown.small))
             if len(arriving) > 1 and all(e.contribution is not None for e in arriving):
                 ways = " + ".join(names[e.target] for e in arriving)
                 rows.append(_small(f"sum of {len(arriving)} contributions, from {ways}", theme.gradient))
@@ -128,22 +145,25 @@ def _small(text: str, colour: str) -> str:
     return f'<TR><TD COLSPAN="2" ALIGN="CENTER"><FONT POINT-SIZE="9" COLOR="{colour}">{html(text)}</FONT></TD></TR>'
 
 
-def _array_row(title: str, array: Array, colour: str) -> str:
+def _array_row(title: str, array: Array, colour: str, small: bool) -> str:
     return (
         f'<TR><TD ALIGN="RIGHT"><FONT POINT-SIZE="9" COLOR="{colour}">{title}</FONT></TD>'
-        f'<TD ALIGN="LEFT">{array_cells(array, colour)}</TD></TR>'
+        f'<TD ALIGN="LEFT">{array_cells(array, colour, small)}</TD></TR>'
     )
 
 
-def array_cells(array: Array, colour: str) -> str:
-    """An array as a table of shaded cells: with digits while small, else a heat map with range and mean."""
+def array_cells(array: Array, colour: str, small: bool = True) -> str:
+    """An array as a table of shaded cells: with digits while small, else a heat map with range and mean.
+
+    In a picture that is not `small`, range and mean alone.
+    """
     if not array.size:
         return f'<FONT POINT-SIZE="9" COLOR="{colour}">empty</FONT>'
     rows = _rows(array)
     most = max(abs(array.least or 0.0), abs(array.greatest or 0.0))
     digits = (
         array.values is not None
-        and array.size <= DIGITS_SIZE
+        and array.size <= (DIGITS_SIZE if small else ALWAYS)
         and len(rows) <= DIGITS_ROWS
         and len(rows[0]) <= DIGITS_COLUMNS
     )
@@ -156,13 +176,17 @@ def array_cells(array: Array, colour: str) -> str:
     )
     if digits:
         return table
+    return _heat_map(array, table if small else "", colour)
+
+
+def _heat_map(array: Array, table: str, colour: str) -> str:
+    """A table of shades, if there is one, over the array's range and mean."""
     span = "no finite number" if array.least is None else f"{short(array.least)} … {short(array.greatest or 0.0)}"
     mean = "" if array.mean is None else f", mean {short(array.mean)}"
     odd = f", {array.odd} not finite" if array.odd else ""
+    shades = f"<TR><TD>{table}</TD></TR>" if table else ""
     caption = f'<TR><TD><FONT POINT-SIZE="8" COLOR="{colour}">{span}{mean}{odd}</FONT></TD></TR>'
-    return (
-        f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1"><TR><TD>{table}</TD></TR>{caption}</TABLE>'
-    )
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{shades}{caption}</TABLE>'
 
 
 def _rows(array: Array) -> list[tuple[float, ...]]:
@@ -192,7 +216,7 @@ def _edge(e: Edge, cotangent: str, shared: bool, grads: bool, numbers: bool, the
 
 
 def _edge_label(e: Edge, cotangent: str, shared: bool, numbers: bool, theme: Theme) -> str:
-    rows = [html("↑ " + (e.derivative or f"{cotangent} = {e.rule}"))]
+    rows = [wrapped("↑ " + (e.derivative or f"{cotangent} = {e.rule}"))]
     if numbers and e.slope is not None and 1 <= e.slope.size <= DIGITS_SIZE:
         rows.append(array_cells(e.slope, theme.gradient))
     if e.note:

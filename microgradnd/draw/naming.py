@@ -139,7 +139,8 @@ def _name_from_source(t: Trace, given: dict[int, str]) -> None:
 def _name_inputs(run: list[Node], names: list[str | None], given: dict[int, str]) -> None:
     """Leaves that the source calls by a name, when they meet the first op of a call that was given them."""
     inputs = run[0].inputs or ()
-    if len(run) > 1:
+    in_order = names and inputs and isinstance(inputs[0], Node) and given.get(inputs[0].serial) == names[0]
+    if len(run) > 1 and not in_order:
         names = names[:1]  # a call of many ops: only its first argument is surely the first op's
     for i, x in drawn_inputs(run[0]):
         name = names[i] if i < len(names) else None
