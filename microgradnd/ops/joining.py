@@ -335,13 +335,15 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         new = astype(new, arr.dtype)
     new = reshape(new, (1,) * (arr.ndim - new.ndim) + new.shape)
     places = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
-    if places.size == 1 and places.dtype != bool:
+    mask = places.dtype == bool
+    places = np.flatnonzero(places) if mask else places
+    if places.size == 1 and not mask:
         new = moveaxis(new, 0, axis) if places.ndim == 0 else new
         count = new.shape[axis]
     else:
-        count = np.count_nonzero(places) if places.dtype == bool else places.size
+        count = places.size
     new = broadcast_to(new, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
-    order = np.insert(np.arange(n), obj, np.arange(n, n + count))
+    order = np.insert(np.arange(n), places, np.arange(n, n + count))
     return take(concatenate((arr, new), axis), order, axis)
 
 
