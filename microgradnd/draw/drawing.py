@@ -135,6 +135,9 @@ class Drawing:
     def _repr_svg_(self) -> str:
         return self.svg
 
+    def _repr_html_(self) -> str:
+        return self.svg
+
     def __repr__(self) -> str:
         d = self.description
         return f"<drawing of {plain(d.title)}: {len(d.nodes)} nodes, {len(d.edges)} edges; .save('graph.svg')>"
