@@ -87,7 +87,8 @@ class Twins(nn.Module):
         self.encoder = nn.MLP([2, 8, 2], activation="tanh", seed=seed)
         self.threshold = mg.tensor(1.0, requires_grad=True, name="threshold")
 
-    def forward(self, left, right):
+    def forward(self, pair):
+        left, right = pair
         difference = self.encoder(left) - self.encoder(right)
         return self.threshold - (difference**2).sum(axis=1)  # a logit: above 0 for "alike"
 
@@ -96,9 +97,9 @@ rng = np.random.default_rng(0)
 left, right = rng.integers(0, 100, (2, 400))
 alike = (y[left] == y[right]).astype(int)
 twins = Twins(seed=1)
-train(twins, lambda m: nn.binary_cross_entropy(m(X[left], X[right]), alike), lr=0.02, n_steps=300)
+train(twins, lambda m: nn.binary_cross_entropy(m((X[left], X[right])), alike), lr=0.02, n_steps=300)
 print(f"parameters of the twins: {[name for name, _ in twins.named_parameters()]}")
-print(f"alike or not: {np.mean((twins(X[left], X[right]).data > 0) == alike):.0%} right")
+print(f"alike or not: {np.mean((twins((X[left], X[right])).data > 0) == alike):.0%} right")
 
 # %%
 # ``nn.gradcheck`` names each parameter, and confirms the sum of the two ways:
