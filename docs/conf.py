@@ -25,8 +25,7 @@ extensions = [
 html_theme = "furo"
 html_title = "microgradnd"
 html_theme_options = {"navigation_with_keys": True}
-exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5", "gallery/**/*.zip"]
-exclude_patterns += ["images/*.md", "reference/_*"]
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "images/*.md", "reference/_*"]
 default_role = "code"
 
 # A build needs no network. With INTERSPHINX=1 names of other projects become links to their documentation.
@@ -60,7 +59,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/course\.py$",
+    "ignore_pattern": r"course\.py",
     "within_subsection_order": "lesson_order.position",
     "capture_repr": ("_repr_html_",),
     "download_all_examples": False,
@@ -70,6 +69,5 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "plot_gallery": "True",
     "min_reported_time": 5,
-    "copyfile_regex": r"course\.py",
     "write_computation_times": False,
 }

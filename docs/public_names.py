@@ -62,7 +62,11 @@ def operations(module: ModuleType) -> str:
         if is_op(value):
             lines.append(f"- `{name}`: `{value.formula or value.name}`")  # type: ignore[attr-defined]
     lines.append("")
-    lines += [directive(module.__name__, name, v) for name, v in sorted(public(module).items()) if inspect.isfunction(v) and is_operation(v)]
+    lines += [
+        directive(module.__name__, name, v)
+        for name, v in sorted(public(module).items())
+        if inspect.isfunction(v) and is_operation(v)
+    ]
     return "\n".join(lines)
 
 

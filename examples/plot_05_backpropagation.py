@@ -87,3 +87,11 @@ print("dL/dA1 = dL/dZ2 W2ᵀ:", np.allclose(A1.grad, dZ2 @ W2.data.T))
 
 text = mg.explain(loss)
 print(text[text.index("Backward") :][:1500], "...")
+
+# %%
+# The player
+# ----------
+# The same as one HTML file that needs no network: step through both passes with the arrow keys, and watch gradients arrive.
+
+player = drawing.save(OUT / "backpropagation.html")
+print("open", player.relative_to(OUT.parent))

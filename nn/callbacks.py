@@ -75,6 +75,16 @@ class EarlyStopping(Callback):
     restore
         Whether to go back to the best weights at the end.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgradnd import nn
+    >>> X, y = np.array([[0.0], [1.0]]), np.array([0, 1])
+    >>> stop = nn.EarlyStopping("loss", patience=2, min_delta=0.5)
+    >>> history = nn.fit(nn.MLP([1, 2], seed=0), X, y, epochs=50, callbacks=[stop], seed=0, progress=False)
+    >>> len(history["loss"])
+    3
+
     References
     ----------
     L. Prechelt, "Early stopping - but when?", in Neural Networks: Tricks of the Trade, Springer 1998,

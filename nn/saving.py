@@ -79,6 +79,17 @@ def load(model: Any, path: Any = None) -> Module:
     ------
     ValueError
         If the file is truncated, of another kind, or its weights don't fit; the model is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from microgradnd import nn
+    >>> model = nn.MLP([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nn.save(model, f"{folder}/model.safetensors")
+    ...     again = nn.load(f"{folder}/model.safetensors")
+    >>> bool(np.all(again(np.ones(2)).data == model(np.ones(2)).data))
+    True
     """
     if path is None:
         return _rebuild(model)
