@@ -166,7 +166,10 @@ def sum_to(c: Any, shape: tuple[int, ...]) -> Any:
     """Sum `c` over the axes along which `shape` was broadcast: the transpose of broadcasting."""
     extra = c.ndim - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 != c.shape[i + extra])
-    total = c.sum(axis=axes, keepdims=True) if axes else c
+    if axes and c.dtype == np.float16:  # a running sum in float16 stops growing at 2048
+        total = c.astype(np.float32).sum(axis=axes, keepdims=True).astype(np.float16)
+    else:
+        total = c.sum(axis=axes, keepdims=True) if axes else c
     return total.reshape(shape)
 
 

@@ -108,7 +108,8 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     rule = UFUNCS.get(ufunc) or find_scipy_rule(ufunc)
     if method == "__call__" and rule is not None and not kwargs:
         return rule(*inputs)
-    called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    home = "np." if getattr(np, ufunc.__name__, None) is ufunc else ""
+    called = f"{home}{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     if any(isinstance(x, Node) for x in kwargs.get("out", ())) or ("out" in kwargs and any_tracked(inputs)):
         raise TypeError(
             f"{called} with out= (or an in-place operator such as `array += x`) would lose the gradient "
@@ -130,7 +131,8 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         refuse(called, **kwargs)
     if method == "at":
         raise TypeError(
-            f"{called} changes its first argument in place, and the gradient would be lost: use mg.put(x, index, v)"
+            f"{called} changes its first argument in place, and the gradient would be lost: "
+            "use mg.put(x, index, v), with v = x[index] + ... to add"
         )
     raise no_gradient(called)
 
@@ -167,7 +169,8 @@ def refuse(called: str, **options: Any) -> None:
     if "out=" in given:
         raise TypeError(f"{called} with out= would lose the gradient: take what it returns, y = {called}(...)")
     if given:
-        raise TypeError(f"{called} of a tensor can't honour {' and '.join(given)}: leave it out")
+        way = "pick from the result with np.where(mask, y, other)" if given == ["where="] else "leave it out"
+        raise TypeError(f"{called} of a tensor can't honour {' and '.join(given)}: {way}")
 
 
 def refuses(way: str, *numpy_functions: Any) -> None:

@@ -160,6 +160,12 @@ def test_float16_sums_accumulate_in_float32() -> None:
     np.testing.assert_array_equal(np.sum(x, axis=0).data, np.array([4096, 4096], np.float16), strict=True)
 
 
+def test_what_was_broadcast_in_float16_is_summed_back_in_float32() -> None:
+    bias = mg.tensor(np.zeros(2, np.float16), requires_grad=True)
+    (np.zeros((4096, 2), np.float16) + bias).backward(np.ones((4096, 2), np.float16))
+    np.testing.assert_array_equal(bias.grad, np.array([4096, 4096], np.float16), strict=True)
+
+
 @pytest.mark.parametrize(
     ("function", "x", "slope"),
     [

@@ -53,7 +53,7 @@ def spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum; of float16 in float32, which NumPy does along some axes only."""
-    if x.dtype == np.float16:
+    if getattr(x, "dtype", None) == np.float16:
         return np.sum(x, axis, np.float32, keepdims=keepdims).astype(np.float16)
     return np.sum(x, axis, keepdims=keepdims)
 
