@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -152,6 +151,8 @@ class Report:
         return f"<gradcheck {self}>"
 
     def _repr_html_(self) -> str:
+        import html  # only a notebook needs it
+
         colour = "#2a7d2a" if self else "#b00020"
         head, *rest = str(self).split("\n")
         body = html.escape("\n".join(rest))
