@@ -1,5 +1,6 @@
 """microgradnd: automatic differentiation of plain NumPy code, small enough to read."""
 
+from . import pickling as pickling
 from .checking.report import GradcheckError as GradcheckError
 from .checkpoint import checkpoint as checkpoint
 from .context import Scope

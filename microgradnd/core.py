@@ -217,7 +217,6 @@ class Op:
         "formula",
         "forward",
         "joint",
-        "key",
         "name",
         "packed",
         "reference",
@@ -256,7 +255,6 @@ class Op:
         key = self.name
         while key in OPS:
             key += "'"
-        self.key = key
         OPS[key] = self
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -331,18 +329,8 @@ class Op:
                 "pass .detach() or .numpy() of it if none is meant to flow there"
             )
 
-    def __reduce__(self) -> Any:
-        return _registered, (self.key,)
-
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.formula or self.name}>"
-
-
-def _registered(key: str) -> Op:
-    """The op of a pickle or copy: an op is code, so only its name goes along."""
-    if key not in OPS:
-        raise LookupError(f"op `{key}` isn't defined here: import the module that defines it before unpickling")
-    return OPS[key]
 
 
 def constant(value: Any, name: str | None = None) -> Node:
