@@ -158,7 +158,7 @@ def numpy_support() -> str:
     lines = [
         "# NumPy functions on tensors",
         "",
-        "Made by calling every public function of `numpy` and `numpy.linalg`, and the operators and methods of",
+        f"Made by calling every public function of `numpy` {'.'.join(np.__version__.split('.')[:2])} and its `linalg`, and the operators and methods of",
         "tensors, with a tensor that requires a gradient. *A gradient flows* where the gradient of a weighted sum of",
         f"the result is not zero: that is so for {len(groups['A gradient flows'])} calls, aliases (`np.abs`,",
         "`np.absolute`) counted as the names that they are. What is refused raises a TypeError that says what to do.",

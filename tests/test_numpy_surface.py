@@ -251,6 +251,7 @@ def test_ufunc_methods(ufunc: Any) -> None:
 
 
 def test_the_page_is_what_the_calls_do() -> None:
-    assert (DOCS / "reference" / "numpy_support.md").read_text(encoding="utf-8") == runpy.run_path(
-        str(DOCS / "generate.py")
-    )["numpy_support"]()
+    written = (DOCS / "reference" / "numpy_support.md").read_text(encoding="utf-8")
+    if f"`numpy` {'.'.join(np.__version__.split('.')[:2])} " not in written:
+        pytest.skip("the page was made with another NumPy, which has other functions")
+    assert written == runpy.run_path(str(DOCS / "generate.py"))["numpy_support"](), "run python docs/generate.py"
