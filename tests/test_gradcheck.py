@@ -1,6 +1,9 @@
 """The gradient check: what it must catch, what it must leave alone, and what it says of it."""
 
+import doctest
+import importlib.util
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +173,11 @@ def test_what_cannot_be_told_is_a_note_beside_what_can():
     report = mg.gradcheck(np.sqrt, np.array([0.0, 2.5]))
     assert [e.place for e in report.inconclusive] == [(0,)]
     assert "f is not differentiable here" in str(report)
+
+
+def test_a_pole_narrower_than_any_step_is_not_judged():
+    report = mg.gradcheck(np.divide, np.array([2e-17, 1.0]), np.array([4e-17, 1.0]))
+    assert {e.place for e in report.inconclusive} == {(0,)}
 
 
 def test_a_nan_is_wrong_where_the_function_is_smooth():
@@ -470,3 +478,24 @@ def test_bad_options_are_refused():
 def test_a_layer_of_nn_is_checked():
     layer = nn.Dense(3, 2, activation="tanh", seed=0)
     assert mg.gradcheck(lambda x: layer(x), np.ones((4, 3)))
+
+
+def test_the_how_to_is_true():
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "check-your-own-op.md"
+    failed, tried = doctest.testfile(
+        str(page), module_relative=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    assert tried > 8
+    assert not failed
+
+
+def test_right_random_graphs_raise_no_alarm():
+    """A sample of what tests/benchmarks/false_alarms.py does ten thousand times."""
+    path = Path(__file__).parent / "benchmarks" / "false_alarms.py"
+    spec = importlib.util.spec_from_file_location("false_alarms", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    reports = [benchmark.check(100_000 + i) for i in range(100)]
+    assert sum(report is not None for report in reports) > 75
+    for report in reports:
+        assert report is None or not (report.blame or report.failures or report.broken), str(report)

@@ -94,16 +94,16 @@ def _factor(c: Context) -> str:
         return ""
     if abs(ratio + 1) < 1e-6:
         return "the sign: every element is -1 times the right one"
-    sizes = {n: f"axis {axis} has length {n}" for axis, n in enumerate(c.alone.out.shape) if n > 1}
-    sizes |= {n: f"argument's axis {axis} has length {n}" for axis, n in enumerate(c.shape) if n > 1}
+    sizes = {n: f"axis {axis} has length {n}" for axis, n in enumerate(c.alone.out.shape)}
+    sizes |= {n: f"argument's axis {axis} has length {n}" for axis, n in enumerate(c.shape)}
     sizes |= {
         c.alone.out.size: f"the output has {c.alone.out.size} elements",
         c.a.size: f"the argument has {c.a.size} elements",
     }
     for n, what in sizes.items():
-        if n > 1 and abs(ratio * n - 1) < 1e-6:
+        if n > 2 and abs(ratio * n - 1) < 1e-6:
             return f"a constant factor 1/{n}, and {what}: divided once too often?"
-        if n > 1 and abs(ratio / n - 1) < 1e-6:
+        if n > 2 and abs(ratio / n - 1) < 1e-6:
             return f"a constant factor {n}, and {what}: a division is missing?"
     return f"a constant factor {ratio:.6g}"
 

@@ -76,12 +76,12 @@ def judge(case: Case) -> Verdict:
             continue
         measured.append((value, error))
         size = max(abs(value), case.scale)
-        if error <= 1e-5 * size and case.tolerance.allows(case.analytic, value, case.scale):
+        sharp = error <= 1e-7 * abs(value) + 1e-10 * case.scale  # enough to believe an agreement
+        if case.tolerance.allows(case.analytic, value, case.scale, error if sharp else 0.0) and error <= 1e-5 * size:
             return Verdict(RIGHT, value, error)
-        if len(measured) > 1 and _consistent(*measured[-2:]):
-            sharp = error <= 1e-10 * size
-            if sharp or abs(case.analytic - value) > 30 * _ESTIMATES * max(error, measured[-2][1]):
-                break
+        far_off = len(measured) > 1 and abs(case.analytic - value) > 300 * max(error, measured[-2][1])
+        if len(measured) > 1 and _consistent(*measured[-2:]) and (far_off or error <= 1e-10 * size):
+            break
     if not measured:
         return _at_an_edge(rungs, case)
     return _decide(rungs, _refine(measured, case), case)
@@ -124,9 +124,9 @@ def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) 
     kink = _at_a_kink(pair[0], pair[1], case) if len(pair) == 2 else None
     if kink is not None:
         return kink
-    if resolved:
-        return Verdict(WRONG, value, error)
     jumps = len(pair) == 2 and _jumps(pair[0], pair[1])
+    if resolved and not (jumps and _stands_apart(sided)):
+        return Verdict(WRONG, value, error)
     why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
 
@@ -157,6 +157,13 @@ def _jumps(far: Rung, near: Rung) -> bool:
     """Whether the two sides drift further apart as the step shrinks."""
     apart, before = np.abs(near.right - near.left), np.abs(far.right - far.left)
     return bool(np.any((apart > 100 * near.noise) & (apart > 3 * before)))
+
+
+def _stands_apart(rungs: list[Rung]) -> bool:
+    """Whether the point lies off the smooth curve that its neighbours make, as on a pole narrower than any step."""
+    widest = max(rungs, key=lambda r: r.step)
+    apart = np.abs(widest.right - widest.left)
+    return bool(np.any((apart > 100 * widest.noise) & (apart > 0.1 * np.abs(widest.slopes))))
 
 
 def _at_an_edge(rungs: list[Rung], case: Case) -> Verdict:
