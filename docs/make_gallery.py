@@ -55,7 +55,7 @@ def softmax_as_one_op() -> mg.Tensor:
 
 def convolution() -> mg.Tensor:
     """A convolution of a 4 x 4 image with one 2 x 2 kernel."""
-    image = np.arange(16.0).reshape(1, 1, 4, 4) / 8 - 1
+    image = mg.tensor(np.arange(16.0).reshape(1, 1, 4, 4) / 8 - 1, requires_grad=True, name="image")
     conv = nn.Conv2d(1, 1, 2, seed=0)
     features = conv(image)
     score = (features**2).mean()

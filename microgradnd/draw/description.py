@@ -19,10 +19,13 @@ import numpy as np
 
 from ..context import Scope
 from ..core import Node as Recorded
-from . import formula
 from .arrays import Array, summarise
+from .expression import Expr, leaf, number
+from .expression import forward as forward_formula
+from .formula import vjp
 from .levels import Box, choose
 from .naming import name_operands
+from .simplify import local, summed, summed_axes
 from .trace import Operand, Trace, is_stale, key, pulled_back, trace
 
 
@@ -197,31 +200,31 @@ class Graph:
         """How the gradient of an operand is written."""
         return f"∂{self.seed}/∂{self.names[key(x)]}"
 
-    def operand(self, x: Any) -> formula.Expr:
+    def operand(self, x: Any) -> Expr:
         """An input of an op as a leaf of formulas: its name, or the number it is."""
         if isinstance(x, Operand) and key(x) in self.names:
-            return formula.leaf(self.names[key(x)], x.value if isinstance(x, Recorded) else x)
-        return formula.number(x.value if isinstance(x, Recorded) else x)
+            return leaf(self.names[key(x)], x.value if isinstance(x, Recorded) else x)
+        return number(x.value if isinstance(x, Recorded) else x)
 
-    def operands(self, node: Recorded) -> list[formula.Expr]:
+    def operands(self, node: Recorded) -> list[Expr]:
         """The inputs of a node, as leaves; their arrays are those that it was computed from."""
         leaves = [self.operand(x) for x in node.inputs or ()]
-        return [formula.Expr("", (), e.template, v) for e, v in zip(leaves, node.values or (), strict=True)]
+        return [Expr("", (), e.template, v) for e, v in zip(leaves, node.values or (), strict=True)]
 
-    def forward(self, node: Recorded) -> formula.Expr:
+    def forward(self, node: Recorded) -> Expr:
         """What was computed, as a formula."""
         if node.op is None or node.inputs is None:
             return self.operand(node)
-        return formula.forward(node.op, self.operands(node), node.options, node.value)
+        return forward_formula(node.op, self.operands(node), node.options, node.value)
 
-    def backward(self, node: Recorded) -> tuple[formula.Expr, list[formula.Expr | None]]:
+    def backward(self, node: Recorded) -> tuple[Expr, list[Expr | None]]:
         """The cotangent of a node as a leaf, and that of each of its inputs as a formula."""
-        g = formula.leaf(self.cotangent(node), self.trace.cotangents.get(node.serial, np.ones_like(node.value)))
+        g = leaf(self.cotangent(node), self.trace.cotangents.get(node.serial, np.ones_like(node.value)))
         if node.op is None or node.inputs is None:
             return g, []
-        y = formula.leaf(self.names[node.serial], node.value)
-        rules = formula.vjp(node.op, self.operands(node), y, g, node.options)
-        return g, [e and formula.summed(e, _broadcast_axes(node, i)) for i, e in enumerate(rules)]
+        y = leaf(self.names[node.serial], node.value)
+        rules = vjp(node.op, self.operands(node), y, g, node.options)
+        return g, [e and summed(e, _broadcast_axes(node, i)) for i, e in enumerate(rules)]
 
 
 def describe(root: Recorded, *, gradients: bool = True, depth: int | None = None) -> Description:
@@ -350,14 +353,14 @@ def _edges(graph: Graph, node: Recorded, ids: dict[int, str], boxes: dict[int, B
     """The edges that lead to a node; between boxes only that they are there."""
     passed = dict(graph.trace.contributions.get(node.serial, ()))
     closed = node.serial in boxes
-    cotangent, rules = graph.backward(node) if passed and not closed else (formula.leaf(""), [])
+    cotangent, rules = graph.backward(node) if passed and not closed else (leaf(""), [])
     for i, x in enumerate(node.inputs or ()):
         if not (isinstance(x, Operand) and key(x) in ids):
             continue
         if closed and ids[key(x)] == ids[node.serial]:
             continue
         rule = rules[i] if i < len(rules) and i in passed else None
-        derivative = formula.local(rule, cotangent) if rule else None
+        derivative = local(rule, cotangent) if rule else None
         yield Edge(
             "",
             ids[key(x)],
@@ -372,7 +375,7 @@ def _edges(graph: Graph, node: Recorded, ids: dict[int, str], boxes: dict[int, B
         )
 
 
-def _slope(node: Recorded, i: int, derivative: formula.Expr) -> Array | None:
+def _slope(node: Recorded, i: int, derivative: Expr) -> Array | None:
     """The numbers of a local derivative: read off its formula where it has them, else found with a cotangent of ones."""
     if isinstance(derivative.value, np.ndarray):
         return summarise(derivative.value)
@@ -393,9 +396,9 @@ def _broadcast_axes(node: Recorded, i: int) -> tuple[int, ...]:
     return *range(extra), *(k + extra for k, n in enumerate(shape) if n == 1 != full[k + extra])
 
 
-def _note(rule: formula.Expr | None) -> str:
+def _note(rule: Expr | None) -> str:
     """What was summed because the operand had been broadcast."""
-    axes = formula.summed_axes(rule) if rule else ()
+    axes = summed_axes(rule) if rule else ()
     return f"sum over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}" if axes else ""
 
 

@@ -20,6 +20,7 @@ from .trace import Operand, Trace, key, pulled_back
 MOST = 150  # nodes that are drawn one by one
 LONGEST = 64  # items of a block that is repeated
 PIECES = 12  # that a graph without structure is cut into: every one may have edges to every other
+MOST_INPUTS = 12  # of a box that are drawn outside it
 FEWEST = 3  # times that something must be repeated to be folded
 
 
@@ -148,15 +149,18 @@ def _run_lengths(same: np.ndarray) -> np.ndarray:
 
 
 def _absorb(t: Trace, consumers: dict[int, list[Node]], boxes: dict[int, Box]) -> dict[int, Box]:
-    """Leaves that only one box uses, moved inside it."""
+    """Leaves that only one box uses, moved inside it; inputs stay outside, where a reader looks for them, while few."""
+    inner: list[tuple[Operand, Box]] = []
     for x in t.operands:
-        if key(x) not in boxes and _is_leaf(x):
-            users = [boxes.get(c.serial) for c in consumers[key(x)]]
-            if users and users[0] is not None and all(u is users[0] for u in users):
-                keep_outside = not (isinstance(x, Node) and x.tracked) and len(users) == 1 and len(boxes) < MOST
-                if not keep_outside:
-                    users[0].members.append(x)
-                    boxes[key(x)] = users[0]
+        users = {id(boxes.get(c.serial)): boxes.get(c.serial) for c in consumers[key(x)]}
+        box = next(iter(users.values()), None)
+        if key(x) not in boxes and _is_leaf(x) and len(users) == 1 and box is not None:
+            inner.append((x, box))
+    inputs = sum(not (isinstance(x, Node) and x.tracked) for x, _ in inner)
+    for x, box in inner:
+        if (isinstance(x, Node) and x.tracked) or inputs > MOST_INPUTS:
+            box.members.append(x)
+            boxes[key(x)] = box
     return boxes
 
 

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 from ..core import Node as Recorded
-from . import formula
 from .arrays import Array, summarise
 from .description import Description, Edge, Graph, describe_graph
+from .expression import Expr, write
 from .numbers import short_array
 from .trace import key
 
@@ -135,19 +135,19 @@ def steps(root: Recorded) -> tuple[Description, list[Step]]:
     return description, found
 
 
-def three_ways(left: str, value: Any, right: formula.Expr) -> tuple[str, str, str]:
+def three_ways(left: str, value: Any, right: Expr) -> tuple[str, str, str]:
     """An equation in symbols, in shapes and in numbers."""
-    ways: list[Callable[[formula.Expr], str]] = [lambda e: str(e.template[0]), _shape_of, _number_of]
+    ways: list[Callable[[Expr], str]] = [lambda e: str(e.template[0]), _shape_of, _number_of]
     lefts = left, str(np.shape(value)), short_array(value)
-    symbols, shapes, numbers = (f"{a} = {formula.write(right, way)}" for a, way in zip(lefts, ways, strict=True))
+    symbols, shapes, numbers = (f"{a} = {write(right, way)}" for a, way in zip(lefts, ways, strict=True))
     return symbols, shapes, numbers
 
 
-def _shape_of(leaf: formula.Expr) -> str:
+def _shape_of(leaf: Expr) -> str:
     return str(leaf.value.shape) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
 
 
-def _number_of(leaf: formula.Expr) -> str:
+def _number_of(leaf: Expr) -> str:
     return short_array(leaf.value) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
 
 
@@ -175,7 +175,7 @@ def _backward(
         totals[to] = c if to not in totals else totals[to] + c
         arrived[to] += 1
         if rule is None:
-            rule = formula.Expr("rule", (cotangent,), (f"rule of {node.op.name} for ", 0), c)  # type: ignore[union-attr]
+            rule = Expr("rule", (cotangent,), (f"rule of {node.op.name} for ", 0), c)  # type: ignore[union-attr]
         symbols, shapes, numbers = three_ways(graph.cotangent(x), c, rule)
         if expected[to] > 1:
             symbols = symbols.replace(" = ", " += ", 1)
