@@ -29,8 +29,8 @@ from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
 from .schedules import Schedule
 
-# Data is gathered, and metrics are computed, for some batches at a time: few enough to stay in a core's cache.
-CHUNK_BYTES, CHUNK_BATCHES = 1 << 16, 64
+# Data is gathered, and metrics are computed, for some batches at a time: few enough to stay in the cache.
+CHUNK_BYTES, CHUNK_BATCHES = 1 << 20, 64
 
 
 def fit(
