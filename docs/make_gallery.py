@@ -55,7 +55,8 @@ def softmax_as_one_op() -> mg.Tensor:
 
 def convolution() -> mg.Tensor:
     """A convolution of a 4 x 4 image with one 2 x 2 kernel."""
-    image = mg.tensor(np.arange(16.0).reshape(1, 1, 4, 4) / 8 - 1, requires_grad=True, name="image")
+    pixels = mg.tensor(np.arange(16.0).reshape(1, 1, 4, 4), requires_grad=True, name="pixels")
+    image = pixels / 8
     conv = nn.Conv2d(1, 1, 2, seed=0)
     features = conv(image)
     score = (features**2).mean()
@@ -88,7 +89,7 @@ def second_derivative() -> mg.Tensor:
     return slope
 
 
-def transformer() -> mg.Tensor:
+def deep_network() -> mg.Tensor:
     """Twelve blocks, closed: what `depth=` and folding make of a deep network."""
     x = mg.tensor(np.linspace(-1, 1, 8).reshape(2, 4), name="x")
     h = x
@@ -109,7 +110,7 @@ def main(folder: Path) -> None:
     for picture in PICTURES:
         path = mg.draw(picture()).save(folder / f"{picture.__name__}.svg")
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-    path = mg.draw(transformer(), depth=1, values=False).save(folder / "closed_layers.svg")
+    path = mg.draw(deep_network(), depth=1, values=False).save(folder / "closed_layers.svg")
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
