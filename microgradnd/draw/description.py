@@ -192,6 +192,7 @@ class Graph:
             for x in node.inputs or ():
                 if isinstance(x, Operand):
                     self.consumers[key(x)].append(node)
+        self._rules: dict[int, tuple[Expr, list[Expr | None]]] = {}  # read once, for the edges and for the steps
         self.chains = _chains(self.trace, self.consumers)
         title = self.names[root.serial]
         self.seed = title if root.value.size == 1 else f"sum({title})"
@@ -219,6 +220,11 @@ class Graph:
 
     def backward(self, node: Recorded) -> tuple[Expr, list[Expr | None]]:
         """The cotangent of a node as a leaf, and that of each of its inputs as a formula."""
+        if node.serial not in self._rules:
+            self._rules[node.serial] = self._read_rules(node)
+        return self._rules[node.serial]
+
+    def _read_rules(self, node: Recorded) -> tuple[Expr, list[Expr | None]]:
         g = leaf(self.cotangent(node), self.trace.cotangents.get(node.serial, np.ones_like(node.value)))
         if node.op is None or node.inputs is None:
             return g, []

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..context import mode_switch
-from ..core import Node, Op, Sample
+from ..core import Node, Op, Sample, unpack
 from .expression import Expr, forward, leaf, number, parse, write
 from .simplify import simplify
 from .symbols import Compared, Naming, symbol
@@ -37,8 +37,9 @@ def vjp(op: Op, operands: Sequence[Expr], output: Expr, cotangent: Expr, options
     with mode_switch(record=True, watch=Naming()), np.errstate(all="ignore"):
         if op.several:
             outputs = op.forward(*(e.value for e in operands), **options)
+            flows = unpack(cotangent.value, [np.shape(part) for part in outputs])
             y = tuple(_named(leaf(f"{output}[{k}]", part), known) for k, part in enumerate(outputs))
-            g = tuple(_named(leaf(f"{cotangent}[{k}]", np.ones_like(part)), known) for k, part in enumerate(outputs))
+            g = tuple(_named(leaf(f"{cotangent}[{k}]", part), known) for k, part in enumerate(flows))
         if op.saves is not None:
             options = {**options, "saved": _saved(op, inputs, options, known)}
         joint = _attempt(op.joint, g, y, *inputs, **options) if op.joint is not None else None

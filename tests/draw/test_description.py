@@ -233,3 +233,13 @@ def test_explain_writes_the_chain_rule_three_times():
     ):
         assert line in text
     assert "shapes" not in mg.explain(z, shapes=False)
+
+
+def test_rules_of_several_outputs_show_what_really_flows():
+    pair = mg.op(lambda a: (a * 2, a * 3), lambda g, y, a: g[0] * 2 + g[1] * 3, name="pair", several=True)
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    first, second = pair(x)
+    _, found = steps((first * 5 + second * 7).sum())
+    (last,) = found[-1].contributions
+    assert last.symbols == "∂sum/∂x = ∂sum/∂pair₁[0] * 2 + ∂sum/∂pair₁[1] * 3"
+    assert last.numbers == "[31, 31] = [5, 5] * 2 + [7, 7] * 3"
