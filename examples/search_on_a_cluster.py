@@ -8,6 +8,7 @@ Here the cluster is two workers on this machine; give the address of a real one 
 """
 
 import argparse
+import contextlib
 
 import joblib
 from distributed import Client, LocalCluster
@@ -31,13 +32,13 @@ def search(X, y):
 
 
 def main(scheduler):
-    cluster = None if scheduler else LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    with Client(scheduler or cluster) as client:
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            scheduler = stack.enter_context(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))
+        client = stack.enter_context(Client(scheduler))
         print(f"{len(client.scheduler_info()['workers'])} workers")
         with joblib.parallel_backend("dask"):
             found = search(*load_digits(return_X_y=True))
-    if cluster is not None:
-        cluster.close()
     for settings, score in zip(found.cv_results_["params"], found.cv_results_["mean_test_score"], strict=True):
         print(f"{score:.3f}  {settings}")
     print(f"best: {found.best_params_}")

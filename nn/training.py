@@ -29,8 +29,7 @@ from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
 from .schedules import Schedule
 
-# Data is gathered, and metrics are computed, for some batches at a time: few enough to stay in the cache.
-CHUNK_BYTES, CHUNK_BATCHES = 1 << 20, 64
+CHUNK = 64  # metrics are computed for that many batches at a time: their outputs wait until then
 
 
 def fit(
@@ -184,9 +183,7 @@ class Training:
         self.validation = rest[0] if rest else None
         self._check_loss(width)
         self.metrics = default_metrics(self.loss) if metrics is None else named_metrics(metrics)
-        group = self.batch_size * self.accumulate
-        room = CHUNK_BYTES // max(self.X[:1].nbytes * group, 1)
-        self._group, self._chunk = group, group * max(1, min(CHUNK_BATCHES, room))
+        self._group = self.batch_size * self.accumulate
 
     def _check_loss(self, output_shape: tuple[int, ...]) -> None:
         """Try the loss on outputs of zeros: wrong targets show before the first step."""
@@ -262,18 +259,17 @@ class Training:
         n = len(self.X)
         order = self.rng.permutation(n)
         sums = dict.fromkeys(["loss", *self.metrics], 0.0)
-        for start in range(0, n, self._chunk):
-            rows = order[start : start + self._chunk]
-            X, y = self.X.take(rows, axis=0), self.y.take(rows, axis=0)
+        for start in range(0, n, CHUNK * self._group):
+            chunk = order[start : start + CHUNK * self._group]
             outputs: list[Array] = []
-            for i in range(0, len(rows), self._group):
-                part = slice(i, i + self._group)
-                sums["loss"] += len(rows[part]) * self._update(X[part], y[part], outputs)
+            for i in range(0, len(chunk), self._group):
+                rows = chunk[i : i + self._group]
+                sums["loss"] += len(rows) * self._update(self.X.take(rows, 0), self.y.take(rows, 0), outputs)
             if self.metrics:
-                output = np.concatenate(outputs)
+                output, target = np.concatenate(outputs), self.y.take(chunk, 0)
                 for name, metric in self.metrics.items():
-                    sums[name] += len(rows) * float(metric(output, y))
-            self._shown = {name: total / (start + len(rows)) for name, total in sums.items()}
+                    sums[name] += len(chunk) * float(metric(output, target))
+            self._shown = {name: total / (start + len(chunk)) for name, total in sums.items()}
         return self._shown
 
     def _update(self, X: Array, y: Array, outputs: list[Array]) -> float:
