@@ -7,6 +7,7 @@ into one box "× 12"; what is still too long is cut into pieces of equal length.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,7 @@ def _signature(item: Item) -> Any:
     """What two items that repeat each other have in common."""
     if isinstance(item, Box):
         ops = tuple(x.op.name for x in item.members if isinstance(x, Node) and x.op is not None)
-        return item.name, len(item.around), ops
+        return re.sub(r"\d+", "", item.name), len(item.around), ops  # block 0, block 1, ... are the same block
     return (item.op, item.origin, id(item.scope) if item.scope else 0) if isinstance(item, Node) else None
 
 
@@ -114,14 +115,23 @@ def _fold(t: Trace, chains: dict[int, list[Scope]], boxes: dict[int, Box]) -> di
     result = dict(boxes)
     for start, period, times in _repeats(sequence):
         block = items[start : start + period]
-        name = ", ".join(i.name if isinstance(i, Box) else i.op.name for i in block[:3])  # type: ignore[union-attr]
+        name = _block_name(block, items[start + period * times - 1])
         around = block[0].around if isinstance(block[0], Box) else chains.get(key(block[0]), [])
-        box = Box(name + (", …" if period > 3 else ""), around, times)
+        box = Box(name, around, times)
         for item in items[start : start + period * times]:
             for x in item.members if isinstance(item, Box) else [item]:
                 box.members.append(x)
                 result[key(x)] = box
     return result
+
+
+def _block_name(block: Sequence[Item], last: Item) -> str:
+    """What is written on a folded block: its items' names; or the first and the last, where they are numbered."""
+    first = block[0]
+    if len(block) == 1 and isinstance(first, Box) and isinstance(last, Box) and first.name != last.name:
+        return f"{first.name} … {last.name}"
+    names = [i.name if isinstance(i, Box) else i.op.name for i in block[:3]]  # type: ignore[union-attr]
+    return ", ".join(names) + (", …" if len(block) > 3 else "")
 
 
 def _repeats(sequence: np.ndarray) -> list[tuple[int, int, int]]:

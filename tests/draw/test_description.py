@@ -198,6 +198,22 @@ def test_large_graphs_fold_and_any_graph_is_a_page():
     assert len(d.nodes) <= MOST < d.size
 
 
+def test_numbered_blocks_fold_into_one():
+    h = mg.tensor(np.ones((2, 4)), requires_grad=True, name="x") * 1.0
+    for i in range(12):
+        with mg.scope(f"block {i}"):
+            W = mg.tensor(np.eye(4), requires_grad=True, name="W")
+            z = np.tanh(h @ W)
+            z = np.exp(-z) * np.cos(z) - np.sin(z)
+            z = np.sqrt(1 + z**2) / 2
+            h = h + z * 0.1
+    d = describe(h.sum())
+    (box,) = [n for n in d.nodes if n.kind == "group"]
+    assert box.name == "block 0 … block 11 × 12"
+    assert (box.holds.times, box.holds.ops, box.holds.parameters) == (12, 12 * 14, 12 * 16)
+    np.testing.assert_allclose(array(box.value), h.data, rtol=1e-8)
+
+
 @pytest.mark.parametrize("doublings", [16, 40])
 def test_shared_nodes_are_visited_once(doublings):
     x = mg.tensor(1.0, requires_grad=True, name="x")
