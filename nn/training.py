@@ -179,7 +179,8 @@ class Training:
         prepared = [
             (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name)) for a, b, name in pairs
         ]
-        (self.X, self.y), *rest = prepared
+        (X, y), *rest = prepared
+        self.X, self.y = np.asarray(X, order="C"), np.asarray(y, order="C")  # else each batch copies all of it
         self.validation = rest[0] if rest else None
         self._check_loss(width)
         self.metrics = default_metrics(self.loss) if metrics is None else named_metrics(metrics)
