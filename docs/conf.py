@@ -15,13 +15,14 @@ copyright = author
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "mathml",
     "public_names",
 ]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "microgradnd"
 html_theme_options = {"navigation_with_keys": True}

@@ -86,12 +86,12 @@ def train(penalty):
 
 
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
-x1, x2 = np.meshgrid(np.linspace(-1.7, 1.7, 100), np.linspace(-3.5, 2.2, 100))
+x1, x2 = np.meshgrid(np.linspace(-1.7, 1.7, 100), np.linspace(-3.5, 4.5, 100))
 axes[0].contour(x1, x2, valley([x1, x2]), levels=np.logspace(-1, 3.5, 10), cmap="viridis")
 axes[0].plot(*np.array(descent).T, color="C3", label=f"gradient descent, {len(descent) - 1} steps")
 axes[0].plot(*np.array(newton).T, "ko-", markersize=4, linewidth=1, label=f"Newton, {len(newton) - 1} steps")
-axes[0].set(title="Down Rosenbrock's valley", ylim=(-3.5, 2.2))
-axes[0].legend(loc="lower right")
+axes[0].set(title="Down Rosenbrock's valley", ylim=(-3.5, 4.5))
+axes[0].legend(loc="upper center")
 for ax, penalty in zip(axes[1:], [0.0, 0.03], strict=True):
     model, slope = train(penalty)
     accuracy = np.mean((model(X).data[:, 0] > 0) == y)
