@@ -23,7 +23,7 @@ from .reproduce import smallest_call
 from .search import Search
 from .verdict import KINK, UNCLEAR, WRONG, Tolerance
 
-EXHAUSTIVE = 1000  # gradients up to this size are checked element by element
+_EXHAUSTIVE = 1000  # elements of a wrong gradient that are all looked at, for its pattern
 _AT_A_KINK = 6  # random directions tried there
 
 
@@ -200,7 +200,7 @@ class Inquest:
 
     def _look_closer(self, search: Search, j: int) -> None:
         size = search.results[j].analytic.size
-        if size <= EXHAUSTIVE:
+        if size <= _EXHAUSTIVE:
             search.one_by_one(j, range(size))
         else:
             search.by_directions(j)

@@ -19,7 +19,7 @@ def draw_errors(report: Report) -> Any:
     inputs = report.inputs
     columns = min(len(inputs), 3) or 1
     rows = -(-len(inputs) // columns) or 1
-    figure = Figure(figsize=(4.2 * columns, 3.4 * rows), layout="constrained")
+    figure = Figure(figsize=(4.2 * columns + 0.8, 3.6 * rows), layout="constrained")
     figure.suptitle(f"{report.function}: {'right' if report else 'wrong'}", color="tab:green" if report else "tab:red")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     image = None
@@ -28,8 +28,8 @@ def draw_errors(report: Report) -> Any:
     for panel in panels[len(inputs) :]:
         panel.set_axis_off()
     if image is not None:
-        bar = figure.colorbar(image, ax=list(panels), shrink=0.9)
-        bar.set_label("relative error, power of ten")
+        bar = figure.colorbar(image, ax=list(panels), pad=0.03)
+        bar.set_label("log10 of the relative error", fontsize="small")
     return figure
 
 
@@ -44,7 +44,7 @@ def _draw_input(panel: Any, x: InputResult) -> Any:
     panel.set_facecolor("0.85")  # what was not looked at alone
     marks = (
         (WRONG, "s", "tab:red", "wrong"),
-        (KINK, "^", "white", "kink"),
+        (KINK, "^", "deepskyblue", "kink, accepted"),
         (UNCLEAR, "x", "tab:orange", "can't be told"),
     )
     for kind, marker, colour, label in marks:
@@ -53,11 +53,14 @@ def _draw_input(panel: Any, x: InputResult) -> Any:
             fill = "none" if marker == "s" else colour
             panel.scatter(found % width, found // width, 60, marker=marker, label=label, **_paint(marker, colour, fill))
     if panel.get_legend_handles_labels()[0]:
-        panel.legend(loc="upper right", fontsize="x-small")
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, fontsize="small", frameon=False)
     panel.set_title(f"{x.name} {shape}", fontsize="medium")
     panel.set_xlabel("last axis")
-    panel.set_ylabel("all other axes" if len(shape) > 2 else "first axis" if len(shape) == 2 else "")
     panel.locator_params(integer=True)
+    if len(shape) < 2:
+        panel.set_yticks([])
+    else:
+        panel.set_ylabel("first axis" if len(shape) == 2 else "all other axes")
     return image
 
 

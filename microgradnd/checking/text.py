@@ -81,7 +81,7 @@ def _worst(report: Report) -> Iterator[str]:
 
 
 def _guilty(fault: Fault) -> Iterator[str]:
-    site = f", recorded at {fault.site}" if fault.site else ""
+    site = f", recorded at {fault.site[:90]}" if fault.site else ""
     times = f" (and {fault.times - 1} more of its kind)" if fault.times > 1 else ""
     which = "its rule" if fault.argument < 0 else f"its vjp for argument {fault.argument} of shape {fault.shape}"
     if fault.order == 2:
@@ -103,7 +103,8 @@ def _at(e: Element) -> str:
 def _numbers(e: Element) -> str:
     if e.sides is not None:
         return f"analytic {e.analytic:.6g}, outside the one-sided slopes {e.sides[0]:.6g} and {e.sides[1]:.6g}"
-    off = f"off by {100 * abs(e.analytic - e.numeric) / abs(e.numeric):.2g} %" if e.numeric else "should be 0"
+    percent = 100 * abs(e.analytic - e.numeric) / abs(e.numeric) if e.numeric else 0.0
+    off = f"off by {percent:.0f} %" if percent >= 10 else f"off by {percent:.2g} %" if percent else "should be 0"
     return f"analytic {e.analytic:.6g}   numeric {e.numeric:.6g} ± {e.error:.0e}   {off}"
 
 

@@ -75,10 +75,12 @@ def main():
         return np.tanh(X @ W0 + b0) @ W1 + b1
 
     ways = {
-        "ours, along random directions (exhaustive=False)": lambda: nn.gradcheck(
-            model, nn.cross_entropy, X, t, exhaustive=False
+        "ours, nn.gradcheck: random directions, and every op by itself": lambda: nn.gradcheck(
+            model, nn.cross_entropy, X, t
         ),
-        "ours, every element (the default here)": lambda: nn.gradcheck(model, nn.cross_entropy, X, t),
+        "ours, every element too": lambda: mg.gradcheck(
+            lambda *p: nn.cross_entropy(logits(*p), t), *arrays, exhaustive=True
+        ),
         "full Jacobian of the loss": lambda: full_jacobian_check(lambda *p: nn.cross_entropy(logits(*p), t), arrays),
         "full Jacobian of the 320 logits": lambda: full_jacobian_check(logits, arrays),
         "torch.autograd.gradcheck of the loss": torch_check(X, t, arrays),
