@@ -15,7 +15,7 @@ from .checking.problem import Problem, cotangent, second_order
 from .checking.report import GradcheckError, Report
 from .checking.reproduce import literal, op_expression
 from .checking.search import Search
-from .checking.verdict import KINK, WRONG, Tolerance
+from .checking.verdict import KINK, UNCLEAR, WRONG, Tolerance
 from .core import Node, Op
 from .transforms import jvp
 
@@ -192,12 +192,13 @@ class _Check:
         """Every op is right by itself, and the whole is wrong: find the broken path."""
         nodes = problem.recorded.nodes()
         lost = leaks.find_overwritten(nodes) or leaks.find_leak(problem, self.rng)
-        excuse = inquest.surrogates[:1] or inquest.kinked[:1]
+        excuse = inquest.surrogates[:1] or inquest.kinked[:1] or inquest.unclear[:1]
+        kind = KINK if inquest.surrogates or inquest.kinked else UNCLEAR
         if lost:
             report.broken.append(lost)
         elif excuse:
             for x, k in wrong:
-                x.verdicts[k] = x.verdicts[k]._replace(kind=KINK, why=f"{excuse[0]} decides here")
+                x.verdicts[k] = x.verdicts[k]._replace(kind=kind, why=f"{excuse[0]} decides here")
         else:
             report.broken.append(
                 "every recorded op is right by itself and the whole is wrong: the engine adds up wrongly, please report this"

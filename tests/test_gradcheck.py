@@ -180,6 +180,18 @@ def test_a_pole_narrower_than_any_step_is_not_judged():
     assert {e.place for e in report.inconclusive} == {(0,)}
 
 
+@pytest.mark.parametrize("name", ["cbrt", "divide"])
+def test_what_rounding_left_of_a_zero_gets_no_op_blamed(name):
+    op = mg.OPS[name]
+    residue = [np.array([4e-17, 0.5])] * len(op.vjps)
+    assert not mg.gradcheck(op, *residue, raises=False).blame
+
+
+def test_a_wrong_rule_is_found_at_tiny_inputs_too():
+    tiny = wrong_op(np.square, lambda g, y, x: g * x, name="tiny")
+    assert mg.gradcheck(lambda x: tiny(1e-14 * x) * 1e28, X, raises=False).blame
+
+
 def test_a_nan_is_wrong_where_the_function_is_smooth():
     nan_at_zero = wrong_op(np.sin, lambda g, y, x: g * np.where(x == 0, np.nan, np.cos(x)))
     with pytest.raises(mg.GradcheckError, match="analytic nan"):
@@ -495,7 +507,7 @@ def test_right_random_graphs_raise_no_alarm():
     spec = importlib.util.spec_from_file_location("false_alarms", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    reports = [benchmark.check(100_000 + i) for i in range(100)]
-    assert sum(report is not None for report in reports) > 75
+    reports = [benchmark.check(100_000 + i) for i in range(60)]
+    assert sum(report is not None for report in reports) > 45
     for report in reports:
         assert report is None or not (report.blame or report.failures or report.broken), str(report)

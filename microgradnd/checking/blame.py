@@ -24,6 +24,7 @@ from .search import Search
 from .verdict import KINK, UNCLEAR, WRONG, Tolerance
 
 _EXHAUSTIVE = 1000  # elements of a wrong gradient that are all looked at, for its pattern
+_RESIDUE = 1e-12
 _AT_A_KINK = 6  # random directions tried there
 
 
@@ -196,7 +197,25 @@ class Inquest:
             return any(v.kind == WRONG for v in more)
         if verdict.kind == UNCLEAR:
             self.unclear.append(f"{_place(number, node)}: {verdict.why}")
+        if verdict.kind == WRONG and self._is_residue(search, j):
+            self.unclear.append(f"{_place(number, node)}: it has an input that is rounding residue, below 1e-12")
+            return False
         return verdict.kind == WRONG
+
+    def _is_residue(self, search: Search, j: int) -> bool:
+        """Whether the op sits on a number that rounding left of a zero, where no step is small enough for it.
+
+        An argument's own residue is moved in steps of its own size; a pole or period as narrow as another
+        argument's can't be judged at all.
+        """
+        tiny = [(x != 0) & (np.abs(x) < _RESIDUE) for x in search.target.point]
+        if any(t.any() for i, t in enumerate(tiny) if i != j):
+            return True
+        x = search.target.point[j]
+        if not tiny[j].any():
+            return False
+        steps = np.where(x == 0, 1.0, 2.0 ** np.floor(np.log2(np.abs(np.where(x == 0, 1.0, x)))))
+        return search.along(j, np.arange(x.size), steps=steps).kind != WRONG
 
     def _look_closer(self, search: Search, j: int) -> None:
         size = search.results[j].analytic.size
