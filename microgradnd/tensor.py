@@ -263,13 +263,13 @@ class Tensor(ArrayMethods):
         return format(self.value.item() if self.value.size == 1 and spec else self, spec) if spec else repr(self)
 
     def __reduce__(self) -> Any:
-        return _restore, (self.value.copy(), self.tracked, self.name)
+        return _make, (self.value.copy(), self.tracked, self.name)
 
     def __copy__(self) -> Tensor:
-        return _restore(self.value.copy(), self.tracked, self.name)
+        return _make(self.value.copy(), self.tracked, self.name)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        return _restore(self.value.copy(), self.tracked, self.name)
+        return _make(self.value.copy(), self.tracked, self.name)
 
 
 def _make(array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
@@ -278,11 +278,6 @@ def _make(array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
     node: Any = constant(array, name)
     node.tracked = bool(requires_grad)
     return node  # type: ignore[no-any-return]
-
-
-def _restore(array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
-    """What unpickling and copying call: data, requires_grad and name, never a graph."""
-    return _make(array, requires_grad, name)
 
 
 def tensor(data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
