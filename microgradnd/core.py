@@ -274,7 +274,7 @@ class Op:
         if tracked and (options or self.blocked or len(inputs) != self.arity):
             self.refuse_lost_gradients(inputs, options)
         try:
-            y = self.forward(*values, **options)
+            y = self.forward(*values, **options) if options else self.forward(*values)
         except Exception as error:
             raise explain(error, f"`{self.name}` of {', '.join(map(brief, values))}") from None
         saved: Any = None
