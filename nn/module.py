@@ -207,6 +207,8 @@ class Module:
         return f"{type(self).__name__}({head}{',' if head else ''}{body}\n)"
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copying and pickling ask for these, and take no for an answer
+            raise AttributeError(name)
         hint = did_you_mean(name, vars(self))
         if not vars(self).keys() - {"_label", "training"} and not name.startswith("__"):
             hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
