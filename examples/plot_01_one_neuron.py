@@ -16,6 +16,7 @@ and by trying, and the three agree.
 #
 # and the loss says how bad that is when the truth is :math:`y = 1`:  :math:`L = -\log a`.
 
+# sphinx_gallery_thumbnail_path = "images/neuron.svg"
 import numpy as np
 from course import OUT
 

@@ -11,6 +11,7 @@ Books and notebooks state that for a softmax (or sigmoid) output with cross-entr
 # --------
 # Two points, three classes. ``z`` are the outputs of the last layer, ``A`` the probabilities, ``y`` the truth, one-hot.
 
+# sphinx_gallery_thumbnail_path = "images/softmax_in_parts.svg"
 import numpy as np
 from course import OUT
 

@@ -235,7 +235,7 @@ def _slope_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     n = f.shape[axis]
     if edge_order not in (1, 2) or n < edge_order + 1:
         raise ValueError(
-            f"np.gradient of {n} elements along axis {axis} with edge_order={edge_order}: too few, or no such order"
+            f"np.gradient of {n} elements along axis {axis} with edge_order={edge_order}: give edge_order 1 or 2, and at least one element more"
         )
 
     h, back, on = spacing, 1.0, 1.0  # type: Any, Any, Any

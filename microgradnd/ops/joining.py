@@ -362,7 +362,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     filt = as_array(filt)
     axes = range(filt.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
     if not set(trim.lower()) <= {"f", "b"}:
-        raise ValueError(f"unexpected character(s) in trim: {trim!r}")
+        raise ValueError(f"unexpected character(s) in trim: {trim!r}; expected 'f', 'b' or 'fb'")
     box = []
     for i, (n, found) in enumerate(zip(filt.shape, np.nonzero(values(filt)), strict=True)):
         first, last = (found.min(), found.max() + 1) if found.size else (n, n)

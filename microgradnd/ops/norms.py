@@ -59,7 +59,7 @@ def _of_vectors(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     if ord is None or ord == 2:
         return norm_op(x, **where)
     if isinstance(ord, str):
-        raise ValueError(f"Invalid norm order {ord!r} for vectors")  # noqa: TRY004 - as NumPy does
+        raise ValueError(f"Invalid norm order {ord!r} for vectors: expected a number or None")  # noqa: TRY004 - as NumPy does
     if ord in (np.inf, -np.inf):
         return (np.max if ord > 0 else np.min)(np.abs(x), **where)
     if ord == 1:
@@ -81,7 +81,7 @@ def _of_matrices(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any
         s = np.linalg.svdvals(rows_first)
         result = np.sum(s, axis=-1) if ord == "nuc" else s[..., 0 if ord == 2 else -1]
     else:
-        raise ValueError(f"Invalid norm order {ord!r} for matrices")
+        raise ValueError(f"Invalid norm order {ord!r} for matrices: expected 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'")
     return expand_dims(result, axes) if keepdims else result
 
 
@@ -112,7 +112,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return _of_vectors(x, ord, axes[0], keepdims)
     if len(axes) == 2:
         return _of_matrices(x, ord, axes, keepdims)
-    raise ValueError(f"Improper number of dimensions to norm: {len(axes)} axes, of an array of shape {x.shape}")
+    raise ValueError(
+        f"Improper number of dimensions to norm: {len(axes)} axes, of an array of shape {x.shape}; one or two are expected"
+    )
 
 
 @implements(np.linalg.vector_norm)
