@@ -289,7 +289,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
 }
-_NAMES = {id(function): name for name, function in ACTIVATIONS.items()}
+_NAMES = {id(function): name for name, function in ACTIVATIONS.items()} | {id(np.tanh): "tanh"}
 
 
 def named_activation(activation: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .data import as_count
+
 if TYPE_CHECKING:
     from .training import Training
 
@@ -49,8 +51,14 @@ class _EachEpoch(Callback):
         self.function(training)
 
 
-def as_callback(candidate: Any) -> Callback:
-    """A `Callback` from itself or from a function of the `Training`."""
+def as_callbacks(given: Any) -> list[Callback]:
+    """`Callback` objects, from a list of such and of functions of the `Training`."""
+    if given is None or callable(given) or isinstance(given, Callback):
+        raise TypeError(f"callbacks={given!r}, expected a list of them: callbacks=[nn.EarlyStopping()]")
+    return [_as_callback(candidate) for candidate in given]
+
+
+def _as_callback(candidate: Any) -> Callback:
     if isinstance(candidate, Callback):
         return candidate
     if isinstance(candidate, type) or not callable(candidate):
@@ -102,9 +110,8 @@ class EarlyStopping(Callback):
     ) -> None:
         if mode not in ("min", "max", None):
             raise ValueError(f"mode is {mode!r}, expected 'min' or 'max'")
-        if patience < 1:
-            raise ValueError(f"patience is {patience!r}, expected at least 1 epoch")
-        self.monitor, self.patience, self.min_delta, self.restore = monitor, patience, abs(min_delta), restore
+        self.monitor, self.patience = monitor, as_count(patience, "patience", 1)
+        self.min_delta, self.restore = abs(min_delta), restore
         rising = any(word in monitor for word in ("accuracy", "score", "r2"))
         self.sign = -1.0 if mode == "max" or (mode is None and rising) else 1.0
         self._forget()

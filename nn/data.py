@@ -7,6 +7,7 @@ refused before the first step.
 
 from __future__ import annotations
 
+import numbers
 import operator
 from typing import Any
 
@@ -54,14 +55,29 @@ def as_array(data: Any, name: str) -> Array:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"{name} is no array of numbers: do all its rows have the same length? ({error})") from None
+    if array.dtype == object:
+        array = _from_objects(array, name)
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, expected real numbers: encode text and categories first "
-            f"(labels: np.unique({name}, return_inverse=True), or nn.MLPClassifier, which does it)"
-        )
+        raise TypeError(f"{name} has dtype {array.dtype}, {_expected(name)}")
     if array.ndim == 0:
         raise ValueError(f"{name} is a single number, {array.item()!r}: give an array with one row per sample")
     return array
+
+
+def _expected(name: str) -> str:
+    return (
+        "expected real numbers: encode text and categories first "
+        f"(labels: np.unique({name}, return_inverse=True), or nn.MLPClassifier, which does it)"
+    )
+
+
+def _from_objects(array: Array, name: str) -> Array:
+    """The numbers of an array of objects, as a frame with columns of several types gives it."""
+    for at, value in np.ndenumerate(array):
+        if not isinstance(value, numbers.Real | np.bool_):
+            where = f"row {at[0]}" + (f", column {at[1]}" if len(at) == 2 else "") if at else "it"
+            raise TypeError(f"{name} has dtype object, {where} holds {value!r}, {_expected(name)}")
+    return array.astype(float)
 
 
 def check_finite(array: Array, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 try:
+    from scipy.sparse import issparse
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.preprocessing import LabelBinarizer
     from sklearn.utils import check_random_state, compute_class_weight
@@ -69,19 +70,26 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _begin(self, n_outputs: int, dtype: Any) -> None:
         """A new network and its optimiser, drawn from the random state."""
-        if self.solver not in _OPTIMIZERS:
-            raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
         self.random_ = check_random_state(self.random_state)
         hidden = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
         sizes = [self.n_features_in_, *hidden, n_outputs]
         self.model_ = MLP(sizes, self.activation, seed=self.random_.randint(2**31 - 1), dtype=dtype)
-        make: Any = _OPTIMIZERS[self.solver]
-        self.optimizer_: Optimizer = make(self.model_.parameters(), lr=self.learning_rate_init, weight_decay=self.alpha)
+        self.optimizer_ = self._make_optimizer()
         self.n_iter_ = 0
         self.loss_curve_: list[float] = []
 
+    def _make_optimizer(self) -> Optimizer:
+        if self.solver not in _OPTIMIZERS:
+            raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
+        make: Any = _OPTIMIZERS[self.solver]
+        made: Optimizer = make(self.model_.parameters(), lr=self.learning_rate_init, weight_decay=self.alpha)
+        return made
+
     def _train(self, X: Array, target: Array, loss: Any, stratify: Array | None, epochs: int | None) -> None:
         """Train for `epochs`, or (None) until it no longer helps."""
+        before, self.optimizer_ = self.optimizer_, self._make_optimizer()  # with the settings of now
+        if type(before) is type(self.optimizer_):
+            self.optimizer_.state = before.state
         validation = None
         stopping: list[Any] = []
         if epochs is None:
@@ -208,9 +216,9 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         y
             Labels of any type, shape (n,); or a 0-1 table of several labels per sample, shape (n, labels).
         """
-        X, y = self._validate(X, y, reset=True)
-        y = _flat_labels(y)
         going_on = self.warm_start and hasattr(self, "model_")
+        X, y = self._validate(X, y, reset=not going_on)
+        y = _flat_labels(y)
         target = self._encode(y, None if going_on else y)
         if not going_on:
             self._begin(self._binarizer.classes_.size, X.dtype)
@@ -222,6 +230,10 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         first = not hasattr(self, "model_")
         X, y = self._validate(X, y, reset=first)
         y = _flat_labels(y)
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all data at once, partial_fit sees parts: give a dict")
+        if not first and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes are {np.unique(classes)}, the first call of partial_fit had {self.classes_}")
         if first and classes is None and type_of_target(y) != "multilabel-indicator":
             raise ValueError("the first call of partial_fit needs classes=..., all labels there will be")
         known = None if not first else (y if classes is None or np.ndim(y) == 2 else np.asarray(classes))
@@ -275,8 +287,10 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
 
 
 def _flat_labels(y: Array) -> Array:
-    """Labels with one axis, unless there are several per sample."""
+    """Labels with one axis, unless there are several per sample: then a dense table."""
     check_classification_targets(y)
+    if issparse(y):
+        return np.asarray(y.toarray())
     return y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True)
 
 
@@ -298,8 +312,9 @@ class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> MLPRegressor:
         """Learn from samples and their numbers, of shape (n,) or (n, outputs)."""
-        X, target = self._target(X, y, reset=True)
-        if not (self.warm_start and hasattr(self, "model_")):
+        going_on = self.warm_start and hasattr(self, "model_")
+        X, target = self._target(X, y, reset=not going_on)
+        if not going_on:
             self._begin(target.shape[1], X.dtype)
         self._train(X, target, mse_loss, None, None)
         return self

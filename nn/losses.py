@@ -64,7 +64,7 @@ def _labels(target: Any, scores: Any) -> np.ndarray:
         at = np.unravel_index(int(np.argmax(bad)), bad.shape)
         row = int(at[0]) if len(at) == 1 else tuple(map(int, at))
         label = labels[at].item()
-        whole = "" if label != label or label == int(label) else "; a class index is a whole number"
+        whole = "; a class index is a whole number" if label % 1 else ""
         raise ValueError(
             f"label {label} at row {row}, but logits have {classes} columns: labels go 0..{classes - 1}{whole}"
         )
@@ -88,6 +88,8 @@ def _probabilities(target: Any, scores: Any) -> Any:
 
 def _like(target: Any, prediction: Any) -> Any:
     """A target of exactly the prediction's shape, in its dtype."""
+    if target is None:
+        raise TypeError("target is None, expected numbers of the prediction's shape")
     if np.shape(target) != prediction.shape:
         way = ""
         if np.size(target) == prediction.size:
@@ -96,7 +98,12 @@ def _like(target: Any, prediction: Any) -> Any:
             f"prediction has shape {prediction.shape} and target {np.shape(target)}; they must be equal, "
             f"broadcasting would pair every prediction with every target{way}"
         )
-    return target if isinstance(target, mg.Tensor) else np.asarray(target).astype(prediction.dtype)
+    if isinstance(target, mg.Tensor):
+        return target
+    values = np.asarray(target)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"target has dtype {values.dtype}, expected real numbers")
+    return values.astype(prediction.dtype)
 
 
 # -- softmax cross-entropy -----------------------------------------------------------------------
@@ -172,7 +179,8 @@ def cross_entropy(
     target
         Class indices of shape ``(...)``, or probabilities (or one-hot rows) of the logits' shape.
     weight
-        One factor per class, of shape ``(classes,)``. With class indices, the mean is the weighted one.
+        One factor per class, of shape ``(classes,)``. With class indices, the mean is the weighted one, and 0 where
+        all rows are of classes of weight 0.
     label_smoothing
         Share of each target's probability that is spread evenly over all classes, in [0, 1]
         (Szegedy et al., CVPR 2016, doi:10.1109/CVPR.2016.308).
@@ -201,10 +209,10 @@ def cross_entropy(
         and not label_smoothing
         and reduction == "mean"
     ):
-        shape = logits.shape
+        shape = np.shape(logits)
         # As unsigned numbers, negative labels are huge: one comparison finds them too.
         if len(shape) == 2 and target.shape == shape[:1] != (0,) and _largest(target.view(_UINT64)) < shape[1]:
-            return mean_cross_entropy(logits, target)
+            return mean_cross_entropy(_as_floats(logits), target)
     return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)
 
 
@@ -226,7 +234,7 @@ def _weighted_cross_entropy(logits: Any, target: Any, weight: Any, label_smoothi
     w = _class_weights(weight, logits)
     terms = cross_entropy_terms(logits, t * w)
     if reduction == "mean" and indices:
-        return np.sum(terms) / (hit * w).sum()
+        return np.sum(terms) / _total(hit * w)
     return _reduce(terms, reduction)
 
 
@@ -249,6 +257,11 @@ def _class_weights(weight: Any, scores: Any) -> np.ndarray:
     if w.shape != scores.shape[-1:] or w.dtype.kind not in "iuf" or not (w >= 0).all():
         raise ValueError(f"weight={weight!r}: expected one number >= 0 per class, {scores.shape[-1]} of them")
     return w.astype(scores.dtype)
+
+
+def _total(weights: np.ndarray) -> float:
+    """What a weighted mean is divided by; where nothing has weight, 1, so that the mean is 0."""
+    return float(weights.sum()) or 1.0
 
 
 def nll_loss(log_probabilities: Any, target: Any, *, weight: Any = None, reduction: Reduction = "mean") -> Any:
@@ -278,7 +291,7 @@ def nll_loss(log_probabilities: Any, target: Any, *, weight: Any = None, reducti
     if weight is None:
         return _reduce(terms, reduction)
     w = _class_weights(weight, scores)[labels]
-    return np.sum(terms * w) / w.sum() if reduction == "mean" else _reduce(terms * w, reduction)
+    return np.sum(terms * w) / _total(w) if reduction == "mean" else _reduce(terms * w, reduction)
 
 
 def kl_divergence(logits: Any, target: Any, *, reduction: Reduction = "mean") -> Any:

@@ -159,6 +159,8 @@ class Module:
             If names are missing, unexpected, or hold arrays of other shapes or kinds: all are listed, and the
             model is left as it was.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"the state is {type(state).__name__}, expected arrays by name, as state_dict() gives them")
         own = dict(_state(self))
         new = {name: np.asarray(_array(value)) for name, value in state.items()}
         wrong = [f"missing: {name} {_array(own[name]).shape}" for name in own if name not in new]

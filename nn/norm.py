@@ -138,7 +138,8 @@ class BatchNorm(Module):
         if n < 2:
             raise ValueError(
                 f"{self.label}: a batch of shape {shape} has one value per feature, and no variance: "
-                "train on larger batches, or call model.eval() to use the model"
+                "train on larger batches (the last one of an epoch is what batch_size leaves over), or call "
+                "model.eval() to use the model"
             )
         y, mean, variance = _standardise(x, (0, *range(2, len(shape))), self.eps)
         self._remember(self.running_mean, mean)

@@ -149,6 +149,9 @@ def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
         raise TypeError(f"an optimiser takes a list of tensors, not a {type(params).__name__}: pass model.parameters()")
     given: list[Any] = list(params)
     groups: list[Group] = given if given and isinstance(given[0], Mapping) else [{"params": given}]
+    for group in groups:
+        if not isinstance(group, Mapping) or isinstance(group.get("params"), mg.Tensor | Module | str | None):
+            raise TypeError(f'a group is {group!r}, expected {{"params": [tensors], "lr": ...}}')
     for name in [name for group in groups for name in group if name not in settings and name != "params"]:
         raise TypeError(f"{name!r} is no setting of this optimiser{did_you_mean(name, settings)}")
     groups = [settings | dict(group) | {"params": list(group["params"])} for group in groups]

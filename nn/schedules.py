@@ -45,7 +45,7 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """All that resuming needs, as plain numbers and lists."""
-        return {name: value for name, value in vars(self).items() if name not in ("optimizer", "before")}
+        return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict` of a schedule of the same kind."""
@@ -161,7 +161,7 @@ class WarmUp(Schedule):
     steps
         How many steps to rise for.
     before
-        A schedule of the same optimiser that takes over then, counting from 0.
+        A schedule of the same optimiser that takes over then, counting from 0; until then it rests.
 
     Examples
     --------
@@ -185,6 +185,22 @@ class WarmUp(Schedule):
         if t + 1 < self.steps:
             return (t + 1) / self.steps
         return 1.0 if self.before is None else self.before.factor(t + 1 - self.steps)
+
+    def step(self, metric: float | None = None) -> None:
+        """Go on by one step; the schedule that follows is told the metric once it is its turn."""
+        if self.before is not None and self.count + 1 >= self.steps:
+            self.before.step(metric)
+        super().step(metric)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that resuming needs, of the schedule that follows too."""
+        return super().state_dict() | {"before": self.before and self.before.state_dict()}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        if self.before is not None and saved.get("before"):
+            self.before.load_state_dict(saved["before"])
+        super().load_state_dict(saved | {"before": self.before} if "before" in saved else saved)
 
 
 class OneCycle(Schedule):

@@ -78,6 +78,8 @@ def summary(model: Module, input_shape: tuple[int, ...], *, dtype: Any = float) 
     ----------------------------------------------
     2,410 parameters, 19,280 bytes
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"the first argument is {type(model).__name__}, expected a model: nn.summary(model, (1, 64))")
     shapes: dict[int, Any] = {}
     with _watching(model, shapes), mg.no_grad():
         model(np.zeros(input_shape, dtype))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -16,9 +17,9 @@ import numpy as np
 
 import microgradnd as mg
 
-from .callbacks import Callback, as_callback
+from .callbacks import Callback, as_callbacks
 from .checkpoints import Checkpoint
-from .data import Array, as_count, as_labels, check_pair
+from .data import Array, as_count, as_labels, check_finite, check_pair
 from .evaluation import Loss, as_model_input, measure, predict
 from .history import History
 from .init import generator
@@ -30,6 +31,8 @@ from .progress import Progress
 from .schedules import Schedule
 
 CHUNK = 64  # metrics are computed for that many batches at a time: their outputs wait until then
+
+Aside = tuple[list[Array], list[Any]]
 
 
 def fit(
@@ -90,7 +93,7 @@ def fit(
         is a cross-entropy. In training they are averaged over the epoch while the weights change.
     schedule, schedule_per
         A learning-rate schedule of the optimiser, and whether it goes on after each epoch, when it is told the
-        validation loss (without validation the training loss), or after each update.
+        validation loss (without validation the training loss), or after each update, when it is told its loss.
     accumulate
         How many batches make one update: the gradient is that of one batch as large as all of them.
     clip_norm, clip_value
@@ -119,14 +122,18 @@ def fit(
     >>> history["accuracy"][-1]
     1.0
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"the model is {model!r}, expected an nn.Module, such as nn.MLP([4, 8, 3])")
+    if not callable(loss):
+        raise TypeError(f"loss is {loss!r}, expected a function of output and target, such as nn.cross_entropy")
     training = Training(model, loss, as_count(batch_size, "batch_size", 1), as_count(accumulate, "accumulate", 1))
     training.bind(X, y, validation_data, metrics)
     training.optimizer = _check_optimizer(optimizer or Adam(model.parameters()), model)
-    training.schedule, training.schedule_per = schedule, schedule_per
+    training.schedule, training.schedule_per = _check_schedule(schedule, training.optimizer), schedule_per
     if schedule_per not in ("epoch", "step"):
         raise ValueError(f"schedule_per is {schedule_per!r}, expected 'epoch' or 'step'")
     training.clip_norm, training.clip_value = _as_bound(clip_norm, "clip_norm"), _as_bound(clip_value, "clip_value")
-    training.callbacks = [as_callback(c) for c in callbacks]
+    training.callbacks = as_callbacks(callbacks)
     training.seed(seed)
     training.run(as_count(epochs, "epochs", 0), progress, save_to)
     return training.history
@@ -176,9 +183,14 @@ class Training:
                 (*check_pair(validation_data[0], validation_data[1], ("validation X", "validation y")), "validation y")
             )
         width = _trial(self.model, inputs)
-        prepared = [
-            (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name)) for a, b, name in pairs
-        ]
+        with np.errstate(over="ignore"):
+            prepared = [
+                (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name))
+                for a, b, name in pairs
+            ]
+        for (a, b), (_, _, name) in zip(prepared, pairs, strict=True):  # float64 may have overflowed float32
+            check_finite(a, f"{name[:-1]}X as {a.dtype}")
+            check_finite(b, f"{name} as {b.dtype}")
         (X, y), *rest = prepared
         self.X, self.y = np.asarray(X, order="C"), np.asarray(y, order="C")  # else each batch copies all of it
         self.validation = rest[0] if rest else None
@@ -219,6 +231,9 @@ class Training:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self._after_batch = hooks
+        self._buffers = [buffer for _, buffer in self.model.named_buffers()]
+        # A generator under a private name draws the weights of a layer, once.
+        self._generators = [g for _, name, g in generators(self.model) if not name.startswith("_")]
         steps = -(-len(self.X) // self._group)
         self.bar = Progress(progress, epochs, steps, self.epoch)
         try:
@@ -276,13 +291,14 @@ class Training:
     def _update(self, X: Array, y: Array, outputs: list[Array]) -> float:
         """One update from the rows of one batch, or of `accumulate` many; gives their loss."""
         total = 0.0
+        before = self._aside()
         for i in range(0, len(X), self.batch_size):
             batch, target = X[i : i + self.batch_size], y[i : i + self.batch_size]
             output = self.model(batch)
             loss = self.loss(output, target)
             value = loss.item()
             if not math.isfinite(value):
-                self._refuse(batch, target, f"the loss became {value}")
+                self._refuse(X, y, before, f"the loss became {value}")
             share = len(batch) / len(X)
             loss.backward(None if share == 1 else share, retain_graph=False)
             outputs.append(output.data)
@@ -291,9 +307,8 @@ class Training:
             g = p.grad
             # The sum of squares tells in one pass whether all elements are finite, unless it overflows.
             if g is not None and not (math.isfinite(np.vdot(g, g)) or np.isfinite(g).all()):
-                self._refuse(
-                    batch, target, f"the gradient of {p.name or 'a parameter'} {p.shape} became NaN or infinite"
-                )
+                what = f"the gradient of {p.name or 'a parameter'} {p.shape} became NaN or infinite"
+                self._refuse(X, y, before, what)
         if self.clip_value is not None:
             clip_grad_value(self.parameters, self.clip_value)
         if self.clip_norm is not None:
@@ -308,23 +323,38 @@ class Training:
         self.step += 1
         self.history.append_batch(loss)
         if self.schedule is not None and self.schedule_per == "step":
-            self.schedule.step()
+            self.schedule.step(loss)
         for hook in self._after_batch:
             hook(self)
         if self.bar:
             self.bar.step({**self._shown, "loss": loss})
 
-    def _refuse(self, X: Array, y: Array, what: str) -> None:
-        """Raise FloatingPointError, naming the first op that went wrong on this batch."""
+    def _aside(self) -> Aside:
+        """What a forward pass changes besides: running statistics and the state of generators, as they are now."""
+        return [b.copy() for b in self._buffers], [g.bit_generator.state for g in self._generators]
+
+    def _go_back(self, before: Aside) -> None:
+        buffers, states = before
+        for buffer, kept in zip(self._buffers, buffers, strict=True):
+            buffer[...] = kept
+        for generator_, state in zip(self._generators, states, strict=True):
+            generator_.bit_generator.state = state
+
+    def _refuse(self, X: Array, y: Array, before: Aside, what: str) -> None:
+        """Raise FloatingPointError, naming the first op that went wrong in this update."""
         for p in self.parameters:
             p.zero_grad()
+        self._go_back(before)  # the same elements dropped, the same statistics
         try:
             with mg.debug():
-                self.loss(self.model(X), y).backward()
+                for i in range(0, len(X), self.batch_size):
+                    self.loss(self.model(X[i : i + self.batch_size]), y[i : i + self.batch_size]).backward()
             broken = [name for name, p in self.model.named_parameters() if not np.isfinite(p.data).all()]
             where = f"{', '.join(broken)} was not finite before" if broken else "not when the batch was repeated"
         except FloatingPointError as error:
             where = str(error)
+        finally:
+            self._go_back(before)
         rate = self.optimizer.param_groups[0]["lr"]
         raise FloatingPointError(
             f"{what} in step {self.step + 1} (epoch {self.epoch + 1}): {where}. The weights are those before this "
@@ -359,12 +389,15 @@ def _trial(model: Module, X: Array) -> tuple[int, ...]:
     was_training = model.training
     model.eval()
     try:
-        with mg.no_grad():
+        with mg.no_grad(), np.errstate(all="ignore"):
             output = model(X[:1])
     finally:
         model.train(was_training)
     if not isinstance(output, mg.Tensor):
-        raise TypeError(f"the network's output is {type(output).__name__}, expected a tensor")
+        raise TypeError(
+            f"the network's output is {type(output).__name__}, expected a tensor: has it parameters, and does "
+            "forward compute with tensors all the way (without .data)?"
+        )
     return tuple(output.shape[1:])
 
 
@@ -377,8 +410,21 @@ def _check_optimizer(optimizer: Any, model: Module) -> Optimizer:
     return optimizer  # type: ignore[no-any-return]
 
 
+def _check_schedule(schedule: Any, optimizer: Optimizer) -> Schedule | None:
+    if schedule is None:
+        return None
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"schedule is {schedule!r}, expected one like nn.Cosine(optimizer, steps=10)")
+    if schedule.optimizer is not optimizer:
+        raise ValueError(
+            "the schedule sets the step length of another optimizer than the one that trains: make one "
+            "optimizer, and pass both: fit(..., optimizer=optimizer, schedule=nn.Cosine(optimizer, steps=10))"
+        )
+    return schedule
+
+
 def _as_bound(value: float | None, name: str) -> float | None:
-    if value is not None and not value > 0:
+    if value is not None and not (isinstance(value, numbers.Real) and value > 0):
         raise ValueError(f"{name} is {value!r}, expected a number above 0, or None")
     return value
 

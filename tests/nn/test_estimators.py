@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -142,3 +144,37 @@ def test_importing_networks_imports_nothing_optional():
     assert found.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'MLPclassifier'"):
         _ = nn.MLPclassifier
+
+
+def test_partial_fit_refuses_what_parts_cannot_tell(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="'balanced' needs all data at once"):
+        quick(class_weight="balanced").partial_fit(X, y, classes=np.unique(y))
+    model = quick().partial_fit(X, y, classes=np.unique(y))
+    with pytest.raises(ValueError, match="the first call of partial_fit had"):
+        model.partial_fit(X, y, classes=np.unique(y)[:2])
+
+
+def test_a_table_of_labels_may_be_sparse():
+    X, Y = make_multilabel_classification(60, random_state=0)
+    dense = quick(max_iter=2).fit(X, Y)
+    assert_array_equal(quick(max_iter=2).fit(X, csr_array(Y)).predict_proba(X), dense.predict_proba(X))
+
+
+def test_going_on_uses_the_settings_of_now_and_refuses_other_features(iris):
+    X, y = iris
+    model = quick(max_iter=2, warm_start=True).fit(X, y)
+    model.set_params(learning_rate_init=1e-9, solver="adam").fit(X, y)
+    assert model.optimizer_.param_groups[0]["lr"] == 1e-9
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="X has 3 features"):
+        model.fit(X[:, :3], y)
+    assert_array_equal(model.predict_proba(X), before)
+    with pytest.raises(ValueError, match="lr=nan"):
+        model.set_params(learning_rate_init=float("nan")).fit(X, y)
+
+
+def test_a_class_may_weigh_nothing(iris):
+    X, y = iris
+    model = quick(class_weight={np.unique(y)[0]: 0.0}, batch_size=1, max_iter=2).fit(X, y)
+    assert np.isfinite(model.loss_curve_).all()

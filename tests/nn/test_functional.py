@@ -67,6 +67,11 @@ def test_names_and_shapes_are_checked() -> None:
         nn.functional_call(model, {"layers.0.W": np.ones((4, 3))}, X)
 
 
+def test_a_summary_is_of_a_model() -> None:
+    with pytest.raises(TypeError, match=r"nn.summary\(model, \(1, 64\)\)"):
+        nn.summary((1, 64), (1, 64))  # type: ignore[arg-type]
+
+
 def test_the_summary_counts_what_there_is() -> None:
     model = nn.Sequential(
         nn.Conv2d(None, 4, 3, "relu", seed=0), nn.MaxPool2d(2), nn.BatchNorm(dtype=np.float32), nn.Flatten(), nn.Dense(None, 10)

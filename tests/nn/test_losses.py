@@ -1,5 +1,6 @@
 """Losses: values against their definitions, gradients, extremes, reductions, and targets that don't fit."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,9 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "reduction": (lambda: nn.cross_entropy(Z, Y, reduction="avg"), ValueError, "'mean', 'sum' or 'none'"),
     "weights": (lambda: nn.cross_entropy(Z, Y, weight=[1, 2]), ValueError, "3 of them"),
     "nll": (lambda: nn.nll_loss(LOG_Q, [0, 1, 2, 3]), ValueError, "label 3 at row 3"),
+    "infinite label": (lambda: nn.cross_entropy(Z, [0, np.inf, 1, 1]), ValueError, "label inf at row 1"),
+    "no target": (lambda: nn.mse_loss(Z, None), TypeError, "target is None"),
+    "text": (lambda: nn.binary_cross_entropy(Z[:, 0], ["a"] * 4), TypeError, "target has dtype <U1"),
     "mse": (lambda: nn.mse_loss(np.ones((4, 1)), np.ones(4)), ValueError,
             r"\(4, 1\) and target \(4,\).*target.reshape\(-1, 1\)"),
     "mse, swapped": (lambda: nn.mse_loss(np.ones(4), np.ones((4, 1))), ValueError, r"target.reshape\(4,\)"),
@@ -175,8 +179,16 @@ def test_a_single_class_costs_nothing_and_no_rows_have_no_mean() -> None:
 def test_predictions_may_be_lists_and_integers() -> None:
     assert value(nn.mse_loss([1, 2], [1, 4])) == 2
     assert value(nn.binary_cross_entropy([0, 0], [1, 0])) == pytest.approx(np.log(2))
-    for y in ([1, 0], np.array([1, 0])):
-        assert value(nn.cross_entropy(np.array([[0, 0], [0, 0]]), y)) == pytest.approx(np.log(2))
+    for z, y in itertools.product(([[0, 0], [0, 0]], np.zeros((2, 2), int)), ([1, 0], np.array([1, 0]))):
+        assert value(nn.cross_entropy(z, y)) == pytest.approx(np.log(2))
+
+
+def test_rows_without_weight_have_no_loss() -> None:
+    z = mg.tensor(Z, requires_grad=True)
+    for loss in (nn.cross_entropy(z, np.zeros(4, int), weight=[0, 1, 1]), nn.nll_loss(z, [0] * 4, weight=[0, 1, 1])):
+        loss.backward()
+        assert value(loss) == 0
+        assert (z.grad == 0).all()
 
 
 def test_labels_are_not_changed_by_the_loss() -> None:

@@ -140,6 +140,11 @@ def test_loading_lists_everything_wrong_and_loads_nothing() -> None:
     assert all((before[name] == value).all() for name, value in model.state_dict().items())
 
 
+def test_a_state_is_a_mapping() -> None:
+    with pytest.raises(TypeError, match="the state is NoneType, expected arrays by name"):
+        nn.Dense(2, 2).load_state_dict(None)  # type: ignore[arg-type]
+
+
 def test_loading_casts_floats_and_counts_as_a_change() -> None:
     model = nn.Dense(2, 1, seed=0)
     loss = (model(np.ones((1, 2))) ** 2).sum()

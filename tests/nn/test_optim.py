@@ -174,6 +174,8 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
         (lambda: nn.SGD([X], lr=0.1, momentum=-1), ValueError, "momentum=-1"),
         (lambda: nn.SGD([X], lr=0.1, nesterov=True), ValueError, "without momentum"),
         (lambda: nn.Adam([X], beta1=1), ValueError, r"beta1=1.0, expected a finite number in \[0, 1\)"),
+        (lambda: nn.SGD([{"lr": 0.1}], lr=0.1), TypeError, r"a group is \{'lr': 0.1\}, expected"),
+        (lambda: nn.SGD([{"params": X}], lr=0.1), TypeError, "a group is"),
         (lambda: nn.SGD([], lr=0.1), ValueError, "the list is empty"),
         (lambda: nn.SGD([X, X], lr=0.1), ValueError, r"parameter 1 \(W\) is given twice"),
         (lambda: nn.SGD([{"params": [X]}, {"params": [X]}], lr=0.1), ValueError, "given twice"),

@@ -51,6 +51,19 @@ MODELS = {
         nn.Sequential(nn.Dense(4, 3, "gelu", seed=0), nn.BatchNorm(3), nn.Dropout(0.5, seed=1)),
         np.arange(8.0).reshape(2, 4),
     ),
+    "attention": lambda: (nn.MultiHeadAttention(4, 2, causal=True, seed=0), np.ones((2, 3, 4))),
+    "recurrent over words": lambda: (
+        nn.Sequential(nn.Embedding(5, 4, seed=0), nn.GRU(None, 3, last=True, seed=1), nn.Dense(None, 2, seed=2)),
+        np.array([[0, 4, 2]]),
+    ),
+    "residual": lambda: (
+        nn.Sequential(nn.Residual(nn.LayerNorm(), nn.Dense(4, 4, np.tanh, seed=0), nn.silu), nn.AvgPool2d((1, 2))),
+        np.ones((1, 2, 3, 4)),
+    ),
+    "convolution with statistics": lambda: (
+        nn.Sequential(nn.Conv2d(None, 2, 3, "relu", padding="same", bias=False, seed=0), nn.BatchNorm()),
+        np.arange(72.0).reshape(2, 1, 6, 6),
+    ),
     "initialiser with settings": lambda: (
         nn.Dense(4, 2, init=functools.partial(nn.init.uniform, low=-1.0, high=1.0), seed=0),
         np.ones((2, 4)),

@@ -79,6 +79,20 @@ def test_a_plateau_reduces_the_step_length() -> None:
         schedule.step()
 
 
+def test_a_plateau_after_a_warm_up() -> None:
+    def warm_up() -> nn.WarmUp:
+        optimizer = make()
+        return nn.WarmUp(optimizer, 3, before=nn.ReduceOnPlateau(optimizer, gamma=0.5, patience=0))
+
+    def rates(schedule: nn.WarmUp, metrics: list[float]) -> list[float]:
+        return [(schedule.step(m), schedule.optimizer.param_groups[0]["lr"])[1] for m in metrics]
+
+    schedule, resumed = warm_up(), warm_up()
+    assert rates(schedule, [9.0, 9.0, 9.0, 9.0, 8.0]) == pytest.approx([2 / 3, 1.0, 1.0, 0.5, 0.5])
+    resumed.load_state_dict(schedule.state_dict())
+    assert rates(resumed, [8.0, 7.0, 7.0]) == rates(schedule, [8.0, 7.0, 7.0]) == [0.25, 0.25, 0.125]
+
+
 def test_lengths_and_shares_are_checked() -> None:
     for act in (
         lambda: nn.Cosine(make(), 0),

@@ -1,5 +1,6 @@
 """fit: what it learns, measures, refuses and survives."""
 
+import copy
 import io
 import os
 import pty
@@ -151,6 +152,14 @@ def test_schedules_go_on_per_epoch_or_per_step(blobs, per, rates):
     assert nn.fit(model, *blobs, epochs=3, batch_size=30, **options)["lr"] == rates
 
 
+def test_reduce_on_plateau_hears_of_each_loss_per_step(blobs):
+    model = network()
+    optimizer = nn.SGD(model.parameters(), lr=1e-12)
+    schedule = nn.ReduceOnPlateau(optimizer, gamma=0.5, patience=0)
+    options = {"schedule": schedule, "schedule_per": "step", "batch_size": 90, "epochs": 3, "seed": 0}
+    assert nn.fit(model, *blobs, optimizer=optimizer, **options)["lr"] == [1e-12, 1e-12, 0.5e-12]
+
+
 def test_reduce_on_plateau_hears_of_the_validation_loss(blobs):
     model = network()
     optimizer = nn.SGD(model.parameters(), lr=1e-300)
@@ -190,6 +199,15 @@ def test_forms_of_data_train_alike(blobs, form):
     for name in expected:
         np.testing.assert_allclose(weights[name], expected[name], rtol=1e-9, atol=1e-12)
     assert history["accuracy"] == its_history["accuracy"]
+
+
+def test_numbers_of_several_types_in_one_array(blobs):
+    X, y = blobs
+    mixed = np.array([[a, bool(b > 0)] for a, b in X], dtype=object)
+    plain, given = network(), network()
+    nn.fit(plain, np.column_stack([X[:, 0], X[:, 1] > 0]), y, epochs=1, seed=0)
+    nn.fit(given, mixed, y, epochs=1, seed=0)
+    assert_same(plain.state_dict(), given.state_dict())
 
 
 def test_boolean_labels_are_two_classes(blobs):
@@ -276,6 +294,19 @@ ZEROS = np.zeros((90, 2))
         (ZEROS, LABELS, {"seed": -1}, ValueError, "seed=-1"),
         (ZEROS, LABELS, {"optimizer": 0.1}, TypeError, "optimizer is 0.1"),
         (ZEROS, LABELS, {"optimizer": nn.SGD([mg.tensor(0.0, True)], lr=1.0)}, ValueError, "none of this model's"),
+        (np.array([[1, None]] * 90), LABELS, {}, TypeError, "row 0, column 1 holds None"),
+        (ZEROS, LABELS, {"loss": "mse"}, TypeError, "loss is 'mse'"),
+        (ZEROS, LABELS, {"schedule": nn.Cosine}, TypeError, "schedule is <class"),
+        (
+            ZEROS,
+            LABELS,
+            {"schedule": nn.Cosine(nn.SGD([mg.tensor(0.0, True)], lr=1.0), 3)},
+            ValueError,
+            "another optim",
+        ),
+        (ZEROS, LABELS, {"callbacks": nn.EarlyStopping()}, TypeError, "expected a list"),
+        (ZEROS, LABELS, {"callbacks": None}, TypeError, "callbacks=None"),
+        (ZEROS, LABELS, {"clip_norm": "1"}, ValueError, "clip_norm is '1'"),
         (ZEROS, LABELS, {"callbacks": [3]}, TypeError, "3 is no callback"),
         (ZEROS, LABELS, {"callbacks": [nn.EarlyStopping]}, TypeError, "no callback"),
         (ZEROS, LABELS, {"metrics": ["acuracy"]}, ValueError, "no metric 'acuracy'"),
@@ -320,6 +351,12 @@ def test_early_stopping_knows_which_way_is_better(blobs):
     assert nn.EarlyStopping("val_loss").sign == 1
     with pytest.raises(ValueError, match=r"watches 'val_loss'.*validation_data"):
         trained(*blobs, callbacks=[nn.EarlyStopping()])
+
+
+@pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (float("nan"), TypeError), ("3", TypeError)])
+def test_patience_is_a_number_of_epochs(patience, error):
+    with pytest.raises(error, match="patience is"):
+        nn.EarlyStopping(patience=patience)
 
 
 def test_callbacks_are_called_in_order_and_can_stop(blobs):
@@ -394,6 +431,47 @@ def test_non_finite_gradient_names_the_op_and_keeps_the_weights(blobs):
     with pytest.raises(FloatingPointError, match=r"the gradient of .* became NaN or infinite.*explode"):
         nn.fit(model, X, y, loss=lambda o, t: np.mean(explode(o)), epochs=1)
     assert all((p.data == 0).all() for p in model.parameters())
+
+
+class Fragile(nn.Module):
+    """Divides by a dropout's zeros, after statistics were taken."""
+
+    def __init__(self):
+        self.dense, self.norm = nn.Dense(2, 3, seed=0), nn.BatchNorm(3)
+        self.dropout = nn.Dropout(0.002, seed=0)
+
+    def forward(self, x):
+        y = self.norm(self.dense(x))
+        return y / self.dropout(np.ones(y.shape))
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_failing_step_is_repeated_with_its_own_dropout_and_leaves_no_trace(blobs, accumulate):
+    model, seen = Fragile(), []
+
+    class Look(nn.Callback):
+        def on_batch_end(self, training):
+            seen.append((model.state_dict(), copy.deepcopy(model.dropout.rng)))
+
+    options = {"batch_size": 10, "accumulate": accumulate, "callbacks": [Look()], "seed": 1}
+    with pytest.raises(FloatingPointError, match=r"`divide` gave -?inf"):
+        nn.fit(model, *blobs, epochs=100, **options)
+    state, draws = seen[-1]
+    assert_same(state, model.state_dict())
+    assert model.dropout.rng.random() == draws.random()
+
+
+def test_what_overflows_in_the_networks_dtype_is_told_of_first(blobs):
+    model = nn.MLP([2, 3], dtype=np.float32, seed=0)
+    with pytest.raises(ValueError, match=r"X as float32 holds -?inf"):
+        nn.fit(model, blobs[0] * 1e300, blobs[1])
+
+
+def test_only_networks_are_trained(blobs):
+    with pytest.raises(TypeError, match=r"expected an nn\.Module"):
+        nn.fit(lambda x: x, *blobs)
+    with pytest.raises(TypeError, match="has it parameters"):
+        nn.fit(nn.Flatten(), *blobs)
 
 
 def test_a_huge_learning_rate_is_told_what_to_do(blobs):
