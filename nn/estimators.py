@@ -286,12 +286,12 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         return tags
 
 
-def _flat_labels(y: Array) -> Array:
+def _flat_labels(y: Any) -> Array:
     """Labels with one axis, unless there are several per sample: then a dense table."""
     check_classification_targets(y)
-    if issparse(y):
-        return np.asarray(y.toarray())
-    return y if type_of_target(y) == "multilabel-indicator" else column_or_1d(y, warn=True)
+    several = type_of_target(y) == "multilabel-indicator"
+    flat: Array = y.toarray() if issparse(y) else y if several else column_or_1d(y, warn=True)
+    return flat
 
 
 class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]

@@ -148,7 +148,7 @@ def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
     if isinstance(params, Module | mg.Tensor):
         raise TypeError(f"an optimiser takes a list of tensors, not a {type(params).__name__}: pass model.parameters()")
     given: list[Any] = list(params)
-    groups: list[Group] = given if given and isinstance(given[0], Mapping) else [{"params": given}]
+    groups: list[Any] = given if given and isinstance(given[0], Mapping) else [{"params": given}]
     for group in groups:
         if not isinstance(group, Mapping) or isinstance(group.get("params"), mg.Tensor | Module | str | None):
             raise TypeError(f'a group is {group!r}, expected {{"params": [tensors], "lr": ...}}')
