@@ -148,7 +148,7 @@ def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
     if c.shape != array.shape:
         if not op.elementwise:
             raise ValueError(
-                f"the rule gave a cotangent of shape {c.shape}; it must have the argument's, {array.shape}"
+                f"the rule gave a cotangent of shape {c.shape}, the argument has {array.shape}: they must agree"
             )
         c = sum_to(c, array.shape)
     return c if c.dtype == array.dtype else c.astype(array.dtype)

@@ -111,7 +111,7 @@ class Node:
         if new is not None and new is not self.gradient:
             new = np.array(new, dtype=self.value.dtype, order="C")
             if new.shape != self.value.shape:
-                raise ValueError(f"grad has shape {new.shape}, but belongs to {describe(self)}: give its shape")
+                raise ValueError(f"grad has shape {new.shape}, but belongs to {describe(self)}: give that")
         self.gradient = new
 
     @property
