@@ -147,9 +147,7 @@ def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
     array = x.value
     if c.shape != array.shape:
         if not op.elementwise:
-            raise ValueError(
-                f"the rule gave a cotangent of shape {c.shape}, the argument has {array.shape}: they must agree"
-            )
+            raise ValueError(f"the rule gave a cotangent of shape {c.shape} for an argument of shape {array.shape}")
         c = sum_to(c, array.shape)
     return c if c.dtype == array.dtype else c.astype(array.dtype)
 
