@@ -19,9 +19,19 @@ import survey  # noqa: E402 - beside this file
 
 inf = np.inf
 # A point where a function has a kink, a tie, an edge or an infinite slope: how it is written, the function, its inputs.
+
+
+def _unit(x: Any) -> Any:
+    """A vector's direction; none at the origin."""
+    length = np.linalg.norm(x)
+    return np.where(length > 0, x / length, 0.0)
+
+
 POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "abs(x) at 0": (np.abs, [[0.0]]),
     "relu(x) at 0": (nn.relu, [[0.0]]),
+    "relu(x) at nan": (nn.relu, [[np.nan]]),
+    "hard_tanh(x) at its bounds": (nn.hard_tanh, [[-1.0, 1.0]]),
     "maximum(a, b), a tie": (np.maximum, [[1.0], [1.0]]),
     "minimum(a, b), a tie": (np.minimum, [[1.0], [1.0]]),
     "fmax(a, b), a tie": (np.fmax, [[1.0], [1.0]]),
@@ -49,6 +59,9 @@ POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "x**y at (-2, 2)": (np.power, [[-2.0], [2.0]]),
     "where(x > 0, sqrt(x), 0) at 0": (lambda x: np.where(x > 0, np.sqrt(x), 0.0), [[0.0]]),
     "where(x > 0, 1 / x, 0) at 0": (lambda x: np.where(x > 0, 1 / x, 0.0), [[0.0]]),
+    "where(p > 0, p log(p), 0) at 0": (lambda p: np.where(p > 0, p * np.log(p), 0.0), [[0.0]]),
+    "where(x < 700, x exp(x), 0) at 1000": (lambda x: np.where(x < 700, x * np.exp(x), 0.0), [[1000.0]]),
+    "where(norm(x) > 0, x / norm(x), 0) at 0": (_unit, [[0.0, 0.0]]),
     "logsumexp(x), all -inf": (mg.logsumexp, [[-inf, -inf]]),
     "logsumexp(x) with +inf": (mg.logsumexp, [[inf, 1.0]]),
     "logaddexp(a, b), both +inf": (np.logaddexp, [[inf], [inf]]),
@@ -82,6 +95,8 @@ POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "elu(x) at 0": (nn.elu, [[0.0]]),
     "selu(x) at 0": (nn.selu, [[0.0]]),
     "gelu(x) at 1e200 and -1e200": (nn.gelu, [[1e200, -1e200]]),
+    "gelu_tanh(x) at 1e200 and -1e200": (nn.gelu_tanh, [[1e200, -1e200]]),
+    "log sigmoid(x) at 1000 and -1000": (lambda x: -nn.softplus(-x), [[1000.0, -1000.0]]),
     "softplus(x) at 1000 and -1000": (nn.softplus, [[1000.0, -1000.0]]),
     "sigmoid(x) at 1000 and -1000": (nn.sigmoid, [[1000.0, -1000.0]]),
     "softmax(x)[0] at (1000, 0)": (lambda x: nn.softmax(x)[0], [[1000.0, 0.0]]),

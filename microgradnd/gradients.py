@@ -73,6 +73,10 @@ def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bo
     >>> [float(g) for g in mg.gradients(h * x, [x, h])]
     [27.0, 3.0]
     """
+    if not isinstance(y, Node):
+        raise TypeError(f"y is {type(y).__name__}; gradients are taken of one recorded tensor: see mg.vjp for several")
+    if isinstance(xs, Node):
+        raise TypeError(f"xs is {describe(xs)} itself; give the tensors in a list: mg.gradients(y, [x])")
     for i, x in enumerate(xs):
         if not isinstance(x, Node):
             raise TypeError(

@@ -260,7 +260,7 @@ class Tensor(ArrayMethods):
         return f"tensor({', '.join([text, *marks])})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.value.item() if self.value.size == 1 and spec else self, spec) if spec else repr(self)
+        return format(self.value.item() if self.value.size == 1 else self.value, spec) if spec else repr(self)
 
     def __reduce__(self) -> Any:
         return _make, (self.value.copy(), self.tracked, self.name)

@@ -1,6 +1,9 @@
 """The ops, by family. Each entry is forward, rules, formula and samples, side by side."""
 
-from ..dispatch import register_ufuncs
+from types import ModuleType as _Module
+from typing import TYPE_CHECKING
+
+from ..dispatch import register_ufuncs as _register_ufuncs
 from . import linalg as linalg
 from . import slopes as slopes
 from .applying import *
@@ -21,4 +24,8 @@ from .statistics import *
 from .trigonometry import *
 from .windows import *
 
-register_ufuncs()
+_register_ufuncs()
+
+if not TYPE_CHECKING:  # the functions alone: mg.shape or mg.special, a module, would be taken for one of them
+    _hidden = {"TYPE_CHECKING"} | {name for name, thing in globals().items() if isinstance(thing, _Module)} - {"linalg"}
+    __all__ = [name for name in globals() if not name.startswith("_") and name not in _hidden]

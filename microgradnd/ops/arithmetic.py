@@ -62,8 +62,8 @@ subtract: Op = Op(
 )
 multiply: Op = Op(
     np.multiply,
-    lambda g, y, a, b: g * b,
-    lambda g, y, a, b: g * a,
+    lambda g, y, a, b: scale(g, b),
+    lambda g, y, a, b: scale(g, a),
     formula="{0} * {1}",
     elementwise=True,
     samples=pairs(-2, 2),
@@ -105,13 +105,13 @@ power_slope: Op = Op(
 power: Op = Op(
     np.power,
     lambda g, y, x, p: scale(g, power_slope(x, p)),
-    lambda g, y, x, p: g * y * np.log(np.where(x == 0, 1, x)),
+    lambda g, y, x, p: scale(g, y * np.log(np.where(x == 0, 1, x))),
     formula="{0}**{1}",
     elementwise=True,
     samples=pairs(0.5, 2, -2, 3),
     domain=(0, np.inf),
 )
-square: Op = Op(np.square, lambda g, y, x: g * (2 * x), formula="{0}**2", elementwise=True, samples=within(-2, 2))
+square: Op = Op(np.square, lambda g, y, x: scale(g, 2 * x), formula="{0}**2", elementwise=True, samples=within(-2, 2))
 cbrt: Op = Op(np.cbrt, lambda g, y, x: over(g, 3 * np.square(y)), elementwise=True, samples=within(0.5, 3))
 sqrt: Op = Op(np.sqrt, lambda g, y, x: over(g, 2 * y), elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
 reciprocal: Op = Op(
@@ -147,7 +147,7 @@ heaviside: Op = Op(
 remainder: Op = Op(
     np.remainder,
     lambda g, y, a, b: g,
-    lambda g, y, a, b: -g * np.floor_divide(a, b),
+    lambda g, y, a, b: -scale(g, np.floor_divide(a, b)),
     formula="{0} mod {1}",
     elementwise=True,
     samples=calls(
@@ -159,7 +159,7 @@ remainder: Op = Op(
 fmod: Op = Op(
     np.fmod,
     lambda g, y, a, b: g,
-    lambda g, y, a, b: -g * np.rint((a - y) / b),
+    lambda g, y, a, b: -scale(g, np.rint((a - y) / b)),
     elementwise=True,
     samples=calls(lambda rng: sample(rng.uniform(-2.4, -2.2, (2, 3)), rng.uniform(0.9, 1, 3))),
 )

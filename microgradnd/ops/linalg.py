@@ -26,6 +26,7 @@ from ._samples import calls
 from .norms import matrix_norm as matrix_norm
 from .norms import norm as norm
 from .norms import vector_norm as vector_norm
+from .reductions import others
 from .shape import as_array, expand_dims, matrix_transpose, moveaxis, reshape
 from .slopes import over
 
@@ -179,20 +180,60 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 # -- determinants ------------------------------------------------------------------------------
 
 
+def _by_singular_values(x: Any) -> tuple[Any, Any, Any]:
+    """Such that ``x = u @ diag(s) @ vh``, det u = 1 and det vh = 1; the last singular value takes the sign."""
+    u, s, vh = np.linalg.svd(x)
+    sign_u, sign_vh = np.linalg.det(u)[..., None], np.linalg.det(vh)[..., None]
+    u[..., -1:] *= sign_u[..., None]
+    vh[..., -1:, :] *= sign_vh[..., None]
+    s[..., -1:] *= sign_u * sign_vh
+    return u, s, vh
+
+
 def _cofactors(x: Any) -> Any:
     """Of each matrix; by singular values, U diag(products of the others) V, so that it may be singular."""
-    u, s, vh = np.linalg.svd(x)
-    others = np.stack([np.prod(np.delete(s, i, -1), -1) for i in range(s.shape[-1])], -1) if s.shape[-1] else s
-    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * ((u * others[..., None, :]) @ vh)
+    u, s, vh = _by_singular_values(x)
+    return (u * others(s, -1)[..., None, :]) @ vh
 
 
-def _cofactors_vjp(g: Any, y: Any, x: Any) -> Any:
-    w = _t(np.linalg.inv(x))
-    dots = np.sum(g * w, axis=(-1, -2), keepdims=True)
-    return np.linalg.det(x)[..., None, None] * (dots * w - w @ _t(g) @ w)
+def _cofactor_slope(g: Any, x: Any) -> Any:
+    """The derivative of the cofactors in direction `g`: a symmetric map, by singular values too.
+
+    Between diagonal matrices it is the product of all the singular values but two.
+    """
+    u, s, vh = _by_singular_values(x)
+    n = s.shape[-1]
+    but_two = np.stack([others(np.where(np.arange(n) == i, 1, s), -1) for i in range(n)], -2) if n else g
+    but_two = but_two * (1 - np.eye(n, dtype=x.dtype))
+    m = _t(u) @ g @ _t(vh)
+    diagonal = (but_two @ np.diagonal(m, axis1=-2, axis2=-1)[..., None]) * np.eye(n, dtype=x.dtype)
+    return u @ (diagonal - but_two * _t(m)) @ vh
 
 
-cofactors: Op = Op(_cofactors, _cofactors_vjp, name="cofactors", formula="cofactors({0})", samples=calls(*_SQUARES[:2]))
+def _cofactor_slope_vjp(w: Any, y: Any, g: Any, x: Any) -> Any:
+    """By the inverse, with the cofactors as det(x) inv(x)^T: third derivatives exist for regular matrices alone."""
+    inverse = _t(np.linalg.inv(x))
+    along_g, along_w = inverse @ _t(g) @ inverse, inverse @ _t(w) @ inverse
+    both = along_g @ _t(w) @ inverse + along_w @ _t(g) @ inverse
+    a, b, c = (np.sum(p * q, axis=(-1, -2), keepdims=True) for p, q in ((g, inverse), (w, inverse), (w, along_g)))
+    return np.linalg.det(x)[..., None, None] * ((a * b - c) * inverse - b * along_g - a * along_w + both)
+
+
+cofactor_slope: Op = Op(
+    _cofactor_slope,
+    lambda w, y, g, x: cofactor_slope(w, x),
+    _cofactor_slope_vjp,
+    name="cofactor_slope",
+    formula="∂cofactors({1})·{0}",
+    samples=calls(_matrices((3, 3), (3, 3)), _matrices((2, 2, 2), (2, 2, 2))),
+)
+cofactors: Op = Op(
+    _cofactors,
+    lambda g, y, x: cofactor_slope(g, x),
+    name="cofactors",
+    formula="cofactors({0})",
+    samples=calls(*_SQUARES),
+)
 det_op: Op = Op(
     np.linalg.det,
     lambda g, y, x: g[..., None, None] * cofactors(x),
@@ -219,7 +260,7 @@ class SlogdetResult(NamedTuple):
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """`np.linalg.det`: the determinant; its first derivative exists for singular matrices too."""
+    """`np.linalg.det`: the determinant; its first two derivatives exist for singular matrices too."""
     return det_op(as_array(a))
 
 

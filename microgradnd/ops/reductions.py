@@ -137,7 +137,7 @@ def before(running: Any) -> Any:
     return np.concatenate([ones, running], axis=-1)[..., :-1]
 
 
-def _others(x: Any, axis: Any) -> Any:
+def others(x: Any, axis: Any) -> Any:
     """For each element the product of all the others: running products from both ends, no division by zeros."""
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     reduced = [a % x.ndim for a in axes]
@@ -152,7 +152,7 @@ def _others(x: Any, axis: Any) -> Any:
 
 prod_op: Op = Op(
     np.prod,
-    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * _others(x, axis),
+    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * others(x, axis),
     name="prod",
     samples=over_axes(),
 )

@@ -8,6 +8,7 @@ and differentiable to any order.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ def _keep_zero(a: Any, y: Any) -> Any:
 
 
 def _scale(a: Any, slope: Any) -> Any:
+    # A dot product is the cheapest look at all of them; if it overflows, the closer look follows.
+    if math.isfinite(slope if slope.__class__ is float else np.vdot(slope, slope)):
+        return a * slope
     with np.errstate(invalid="ignore"):
         return _keep_zero(a, np.multiply(a, slope))
 

@@ -40,9 +40,9 @@ __all__ = [
     "unwrap",
 ]
 
-sin: Op = Op(np.sin, lambda g, y, x: g * np.cos(x), elementwise=True, samples=within(-3, 3))
-cos: Op = Op(np.cos, lambda g, y, x: -g * np.sin(x), elementwise=True, samples=within(-3, 3))
-tan: Op = Op(np.tan, lambda g, y, x: g * (1 + np.square(y)), elementwise=True, samples=within(-1, 1))
+sin: Op = Op(np.sin, lambda g, y, x: scale(g, np.cos(x)), elementwise=True, samples=within(-3, 3))
+cos: Op = Op(np.cos, lambda g, y, x: -scale(g, np.sin(x)), elementwise=True, samples=within(-3, 3))
+tan: Op = Op(np.tan, lambda g, y, x: scale(g, 1 + np.square(y)), elementwise=True, samples=within(-1, 1))
 arcsin: Op = Op(
     np.arcsin,
     lambda g, y, x: over(g, np.sqrt((1 - x) * (1 + x))),
@@ -89,8 +89,8 @@ arctanh: Op = Op(
 # At the origin, where neither has a derivative, both give 0: the least of the subgradients, as for a norm.
 hypot: Op = Op(
     np.hypot,
-    lambda g, y, a, b: g * over(a, y),
-    lambda g, y, a, b: g * over(b, y),
+    lambda g, y, a, b: scale(g, over(a, y)),
+    lambda g, y, a, b: scale(g, over(b, y)),
     formula="hypot({0}, {1})",
     elementwise=True,
     samples=pairs(-2, 2, 0.5, 2),
@@ -99,7 +99,7 @@ hypot: Op = Op(
 
 def _arctan2_share(g: Any, a: Any, b: Any) -> Any:
     h = np.hypot(a, b)
-    return over(over(a, h) * g, h)
+    return over(scale(g, over(a, h)), h)
 
 
 arctan2: Op = Op(
@@ -128,7 +128,7 @@ def _sinc_vjp(g: Any, y: Any, x: Any) -> Any:
     for coefficient in _SINC_SERIES:
         series = series * np.square(t) + coefficient
     far = np.where(near, 1.0, x)
-    return g * np.where(near, math.pi * t * series, (np.cos(math.pi * far) - y) / far)
+    return scale(g, np.where(near, math.pi * t * series, (np.cos(math.pi * far) - y) / far))
 
 
 sinc_op: Op = Op(np.sinc, _sinc_vjp, name="sinc", elementwise=True, samples=within(-2, 2))

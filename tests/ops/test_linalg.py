@@ -1,5 +1,7 @@
 """np.linalg: values, gradients to second order, stacks, conventions at 0, and what is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -188,6 +190,21 @@ def test_norm_conventions():
         gradient(lambda x: np.linalg.norm(x, axis=-1).sum(), [[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]]
     )
     np.testing.assert_allclose(mg.hessian(np.linalg.norm)(np.array([3.0, 4.0])), [[0.128, -0.096], [-0.096, 0.072]])
+
+
+@pytest.mark.parametrize(
+    "x",
+    [np.ones((1, 1)), np.zeros((2, 2)), np.ones((3, 3)), np.diag([0.0, 3.0, 2.0]), np.diag([4.0, 0.0, -2.0])[:, ::-1]],
+)
+def test_second_derivative_of_a_determinant_of_any_rank(x):
+    """Against Leibniz's sum over permutations."""
+    n = len(x)
+
+    def leibniz(x):
+        signs = {p: round(np.linalg.det(np.eye(n)[list(p)])) for p in itertools.permutations(range(n))}
+        return sum(sign * np.prod(np.stack([x[i, p[i]] for i in range(n)])) for p, sign in signs.items())
+
+    np.testing.assert_allclose(mg.hessian(np.linalg.det)(x), mg.hessian(leibniz)(x), atol=1e-12)
 
 
 def test_determinant_of_a_singular_matrix():
