@@ -208,7 +208,9 @@ def _transform(word: str, f: Any) -> Callable[[Function], Function]:
 
 
 def _selected(argnums: int | Sequence[int], args: Sequence[Any], name: str) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    chosen = list(argnums) if isinstance(argnums, Sequence) and not isinstance(argnums, str) else [argnums]
+    if not all(isinstance(i, int) for i in chosen):
+        raise TypeError(f"argnums={argnums!r}; expected the position of an argument, or a tuple of positions")
     for i in chosen:
         if not -len(args) <= i < len(args):
             raise ValueError(f"argnums={argnums} asks for argument {i}, but {name} was called with {len(args)}")
@@ -271,12 +273,12 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> mg.grad(lambda p, x: p["w"] * x + p["b"])({"w": 2.0, "b": 1.0}, 5.0)
     {'w': array(5.), 'b': array(1.)}
     """
-    both = value_and_grad(f, argnums)
 
     @_transform("grad", f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
+    both = value_and_grad(f, argnums)
     return gradient
 
 
@@ -492,10 +494,10 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     array([[4., 2.],
            [2., 0.]])
     """
-    second = jacobian(grad(f, argnums), argnums)
 
     @_transform("hessian", f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         return second(*args, **kwargs)
 
+    second = jacobian(grad(f, argnums), argnums)
     return matrix

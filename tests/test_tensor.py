@@ -377,3 +377,16 @@ def test_repr_of_any_shape(shape):
 
 def test_repr_of_a_large_tensor_is_short():
     assert len(repr(mg.tensor(np.zeros((2000, 2000))))) < 1000
+
+
+def test_format_with_a_specification_is_for_one_number():
+    assert f"{mg.tensor([[1.25]], requires_grad=True):.1f}" == "1.2"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{mg.tensor([1.0, 2.0]):.3f}"
+
+
+def test_no_module_of_ops_hides_among_the_functions():
+    """`mg.shape` would be taken for `np.shape`."""
+    assert not {"shape", "special", "statistics", "windows", "register_ufuncs"} & set(vars(mg))
+    assert callable(mg.einsum)
+    assert callable(mg.linalg.norm)

@@ -363,3 +363,24 @@ def test_a_freed_graph_is_an_error_and_not_a_gradient_of_zero():
         mg.gradients(y, [x])
     with pytest.raises(RuntimeError, match="freed"):
         mg.gradients(3 * y, [x])
+
+
+def test_gradients_takes_one_result_and_a_list():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = (x**3).sum()
+    with pytest.raises(TypeError, match=r"in a list: mg\.gradients\(y, \[x\]\)"):
+        mg.gradients(y, x)
+    with pytest.raises(TypeError, match="y is list"):
+        mg.gradients([y, y], [x])
+
+
+@pytest.mark.parametrize("argnums", ["x", 0.5, None, [0, "x"]])
+def test_argnums_that_are_no_integers_are_named(argnums):
+    with pytest.raises(TypeError, match="argnums"):
+        mg.grad(lambda x: x, argnums)(1.0)
+
+
+@pytest.mark.parametrize("transform", [mg.grad, mg.value_and_grad, mg.hessian, mg.jacobian])
+def test_a_transform_that_is_given_no_function_says_its_own_name(transform):
+    with pytest.raises(TypeError, match=f"^{transform.__name__} takes a function"):
+        transform(mg.tensor(1.0, requires_grad=True))
