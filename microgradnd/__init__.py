@@ -1,7 +1,6 @@
 """microgradnd: automatic differentiation of plain NumPy code, small enough to read."""
 
 from . import pickling as pickling
-from .checking.report import GradcheckError as GradcheckError
 from .checkpoint import checkpoint as checkpoint
 from .context import Scope
 from .context import no_grad as no_grad
@@ -13,6 +12,7 @@ from .debug import debug as debug
 from .dispatch import implements as implements
 from .draw.entry import draw as draw
 from .draw.entry import explain as explain
+from .gradcheck import GradcheckError as GradcheckError
 from .gradcheck import gradcheck as gradcheck
 from .gradients import gradients as gradients
 from .ops import *

@@ -176,14 +176,3 @@ class Report:
         from .picture import draw_errors
 
         return draw_errors(self)
-
-
-class GradcheckError(AssertionError):
-    """A gradient is wrong, or nothing could be told about it; `report` holds the details."""
-
-    def __init__(self, report: Any) -> None:
-        super().__init__(str(report))
-        self.report = report
-
-
-GradcheckError.__module__ = "microgradnd"
