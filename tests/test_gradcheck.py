@@ -187,6 +187,29 @@ def test_what_rounding_left_of_a_zero_gets_no_op_blamed(name):
     assert not mg.gradcheck(op, *residue, raises=False).blame
 
 
+CONSTANT = {
+    "sin² + cos²": lambda x: np.sin(x) ** 2 + np.cos(x) ** 2,
+    "log exp - x": lambda x: np.log(np.exp(x)) - x,
+    "tan - sin / cos": lambda x: np.tan(x) - np.sin(x) / np.cos(x),
+    "sum of softmax": lambda x: nn.softmax(x).sum(),
+    "two points standardised": lambda x: nn.BatchNorm(3, eps=0.0)(x),
+}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", CONSTANT)
+def test_zero_is_right_where_larger_numbers_cancel(name, order):
+    for seed in range(4):
+        assert mg.gradcheck(CONSTANT[name], np.random.default_rng(seed).normal(size=(2, 3)), order=order, seed=seed)
+
+
+def test_a_small_error_is_found_beside_numbers_that_cancel():
+    leak = wrong_op(lambda x: x * 1.0, lambda g, y, x: g * (1 + 1e-7))
+    assert mg.gradcheck(lambda x: leak(x) - x, X, raises=False).blame
+    lost = mg.gradcheck(lambda x: np.exp(x) - mg.tensor(np.exp(x.data)) + x * 1e-9, X, raises=False)
+    assert not lost
+
+
 def test_a_wrong_rule_is_found_at_tiny_inputs_too():
     tiny = wrong_op(np.square, lambda g, y, x: g * x, name="tiny")
     assert mg.gradcheck(lambda x: tiny(1e-14 * x) * 1e28, X, raises=False).blame

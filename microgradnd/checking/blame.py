@@ -63,6 +63,7 @@ class Alone:
         self.out = np.asarray(self._compute(self.point))
         self.at = self.out.ravel().astype(np.float64)
         self.eps = float(np.finfo(self.out.dtype).eps) if self.out.dtype.kind == "f" else 2.0**-52
+        self.whole = 0.0  # what is inside of an op is not seen
 
     @classmethod
     def of(cls, node: Node) -> Alone:

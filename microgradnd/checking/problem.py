@@ -82,6 +82,8 @@ class Problem:
         self.point = [np.array(_array(leaf.value), dtype=np.float64) for leaf in self.checked]
         self.recorded = self.record()
         self.at = self.recorded.vector
+        inside = [float(np.abs(y.value).max(initial=0.0)) for y in self.recorded.nodes() if y.value.dtype.kind == "f"]
+        self.whole = max((size for size in inside if np.isfinite(size)), default=0.0)
         widths = [y.value.dtype for y in (*self.recorded.nodes(), *self.recorded.outputs) if isinstance(y, Node)]
         # A function may compute in float32 whatever it is given.
         self.eps = max([2.0**-52, *(float(np.finfo(t).eps) for t in widths if t.kind == "f")])

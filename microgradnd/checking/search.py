@@ -24,6 +24,7 @@ class Target(Protocol):
     point: list[np.ndarray]
     at: np.ndarray
     eps: float
+    whole: float
 
     def values(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The outputs at other arrays, as one vector."""
@@ -132,6 +133,7 @@ class Search:
             scale,
             self.tolerance,
             self.target.eps,
+            self.target.whole,
             lambda: line.complex_step(self.w),
         )
 

@@ -122,7 +122,7 @@ class _Check:
         forward = float(w @ np.concatenate([np.ravel(t.value if isinstance(t, Node) else t) for t in tangents]))
         parts = [float(np.vdot(g, u)) for g, u in zip(analytic, v, strict=True)]
         size = sum(float(np.abs(g * u).sum()) for g, u in zip(analytic, v, strict=True))
-        rounding = 1e3 * problem.eps * float(np.abs(w) @ np.abs(problem.at))
+        rounding = 1e3 * problem.eps * max(float(np.abs(w) @ np.abs(problem.at)), problem.whole)
         if not np.isfinite(size) or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size + rounding:
             return [], []
         trouble = (

@@ -15,6 +15,7 @@ _ESTIMATES = 10  # by how much an error estimate may be too small before it is h
 _RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
 _EPS = 2.0**-52
 _ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
+_RESIDUE = 1e-11  # and differences below this part, which divide rounding by the step
 _FLAT = 1e-7  # and differences that leave no more than this part open confirm it
 
 
@@ -60,6 +61,7 @@ class Case(NamedTuple):
     scale: float  # the largest value of its kind: differences far below it can't be resolved
     tolerance: Tolerance
     eps: float = 2.0**-52  # spacing of the floating-point numbers that the function computes with
+    whole: float = 0.0  # the largest number on the way to the outputs, which may cancel to what is judged
     complex_step: Callable[[], float | None] = lambda: None  # the same by a complex step, where f allows it
 
 
@@ -119,6 +121,8 @@ def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) 
     nothing = abs(case.analytic) <= _ROUNDING * size and error <= _FLAT * size
     if fits and (resolved or nothing):
         return Verdict(RIGHT, value, error)
+    if abs(case.analytic) <= _ROUNDING * case.whole and abs(value) + error <= _RESIDUE * case.whole:
+        return Verdict(RIGHT, value, error)  # zero: this is what larger numbers leave when they cancel
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
     pair = sorted(sided, key=lambda r: -r.step)[-2:]
     kink = _at_a_kink(pair[0], pair[1], case) if len(pair) == 2 else None

@@ -16,6 +16,7 @@ ACTIVATIONS = [
 LOSSES = {
     "cross_entropy": LABELS,
     "nll_loss": LABELS,
+    "kl_divergence": rng.dirichlet([1.0, 1.0, 1.0], 5),
     "binary_cross_entropy": rng.uniform(0, 1, (5, 3)),
     "mse_loss": rng.normal(size=(5, 3)),
     "mae_loss": rng.normal(size=(5, 3)),
