@@ -1,7 +1,10 @@
 """Every public name is documented: a docstring for all, a doctest where a reader would want to copy one."""
 
 import doctest
+import importlib.util
 import inspect
+import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -64,3 +67,15 @@ def test_networks_show_an_example(name: str) -> None:
         assert doctest.DocTestParser().get_examples(inspect.getdoc(getattr(nn, name)) or ""), (
             f"nn.{name} has no doctest"
         )
+
+
+def test_the_reference_lists_every_public_name() -> None:
+    found = importlib.util.spec_from_file_location(
+        "public_names", Path(__file__).parent.parent / "docs" / "public_names.py"
+    )
+    assert found is not None
+    assert found.loader is not None
+    pages = importlib.util.module_from_spec(found)
+    found.loader.exec_module(pages)
+    text = "".join([pages.page(mg), pages.page(nn), pages.operations(mg), pages.operations(nn)])
+    assert [name for _, name in NAMES if not re.search(rf"(?:\.|`){name}(?:`|\n)", text)] == []
