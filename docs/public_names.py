@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -16,11 +17,17 @@ INTRODUCTIONS = {
 }
 
 
+def imported_when_asked_for(module: ModuleType) -> dict[str, object]:
+    """What a module offers by ``__getattr__``, told by the re-exports that its type checker sees."""
+    names = re.findall(r"import (\w+) as \1\b", inspect.getsource(module))
+    return {name: getattr(module, name) for name in names if name not in vars(module)}
+
+
 def public(module: ModuleType) -> dict[str, object]:
     """Public functions, classes and ops of a module, by name."""
     return {
         name: value
-        for name, value in vars(module).items()
+        for name, value in {**vars(module), **imported_when_asked_for(module)}.items()
         if not name.startswith("_")
         and not inspect.ismodule(value)
         and getattr(value, "__module__", "").startswith("microgradnd")

@@ -12,10 +12,11 @@ import pytest
 import microgradnd as mg
 from microgradnd import nn
 
+ESTIMATORS = ("MLPClassifier", "MLPRegressor")  # imported when asked for
 NAMES = [
     (module, name)
     for module in (mg, nn)
-    for name, value in vars(module).items()
+    for name, value in [*vars(module).items(), *((n, getattr(nn, n)) for n in ESTIMATORS if module is nn)]
     if not name.startswith("_")
     and not inspect.ismodule(value)
     and getattr(value, "__module__", "").startswith("microgradnd")
