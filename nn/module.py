@@ -212,7 +212,7 @@ class Module:
         if name.startswith("__"):  # copying and pickling ask for these, and take no for an answer
             raise AttributeError(name)
         hint = did_you_mean(name, vars(self))
-        if not vars(self).keys() - {"_label", "training"} and not name.startswith("__"):
+        if not vars(self).keys() - {"_label", "training"}:
             hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
