@@ -45,7 +45,6 @@ class Tensor(ArrayMethods):
     """
 
     __slots__ = ()
-    __array_priority__ = 1000
 
     def __new__(cls, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:  # noqa: D102
         return _make(np.array(as_real_array(data, dtype), order="C"), requires_grad, name)

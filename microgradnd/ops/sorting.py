@@ -15,8 +15,16 @@ __all__ = ["partition", "sort", "unique"]
 
 
 @implements(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Any:
-    """`np.sort`: in rising order along an axis; among equals the gradient follows the stable order.
+def sort(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
+    descending: bool = False,
+) -> Any:
+    """`np.sort`: in rising or falling order along an axis; among equals the gradient follows the stable order.
 
     >>> import microgradnd as mg
     >>> x = mg.tensor([3.0, 1.0, 2.0], requires_grad=True)
@@ -29,7 +37,16 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable
         raise ValueError("`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
     if kind not in (None, "quicksort", "heapsort", "mergesort", "stable"):
         raise ValueError(f"kind is {kind!r}; expected 'quicksort', 'heapsort', 'mergesort' or 'stable'")
-    return _pick(as_array(a), axis, lambda x, axis: np.argsort(x, axis, kind="stable"))
+    return _pick(as_array(a), axis, _falling if descending else _rising)
+
+
+def _rising(x: Any, axis: int) -> Any:
+    return np.argsort(x, axis, kind="stable")
+
+
+def _falling(x: Any, axis: int) -> Any:
+    """Equal elements keep their order: sort backwards what was turned around."""
+    return x.shape[axis] - 1 - np.flip(_rising(np.flip(x, axis), axis), axis)
 
 
 @implements(np.partition)

@@ -11,11 +11,7 @@ from microgradnd.ops import slopes
 POINTS = [np.inf, -np.inf, 0.0, 1.0, -1.0, 2.0, -2.5, 1e200, -1e200, 1e-300]
 DISCRETE = {"ldexp", "where"}  # an exponent, a condition: not among these points
 ELEMENTWISE = sorted(
-    name
-    for name, op in mg.OPS.items()
-    if op.elementwise
-    and any(rule.__module__.startswith("microgradnd.ops") for rule in op.vjps if rule)
-    and not op.packed
+    name for name, op in mg.OPS.items() if op.elementwise and op.module.startswith("microgradnd.ops") and not op.packed
 )
 
 

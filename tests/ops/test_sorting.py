@@ -83,3 +83,11 @@ def test_the_rest_are_integers(rng):
 def test_refusals_and_errors(call, error, text):
     with pytest.raises(error, match=text):
         call(mg.tensor(np.ones((2, 2)), requires_grad=True))
+
+
+def test_falling_order_is_stable_too() -> None:
+    x = mg.tensor([[2.0, 5.0, 2.0], [1.0, 0.0, 3.0]], requires_grad=True)
+    y = mg.sort(x, descending=True)
+    np.testing.assert_array_equal(y.data, [[5.0, 2.0, 2.0], [3.0, 1.0, 0.0]])
+    y.backward([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    np.testing.assert_array_equal(x.grad, [[2.0, 1.0, 3.0], [5.0, 6.0, 4.0]])
