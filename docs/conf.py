@@ -42,7 +42,12 @@ intersphinx_mapping = (
 
 autodoc_typehints = "none"  # numpydoc tells types where they are not plain
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "undoc-members": False}
+autodoc_default_options = {
+    "members": True,
+    "undoc-members": False,
+    # What scikit-learn adds to every estimator is told in its own documentation.
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request, set_predict_request",
+}
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 nitpick_ignore_regex = [("py:.*", ".*")] if not intersphinx_mapping else []
