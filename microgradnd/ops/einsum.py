@@ -7,7 +7,6 @@ cotangent is again an einsum: that of the output and the other operands, with th
 
 from __future__ import annotations
 
-import string
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from .shape import as_array, astype, squeeze
 
 __all__ = ["einsum"]
 
-_LETTERS = string.ascii_uppercase + string.ascii_lowercase  # as NumPy sorts the indices of an implicit output
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # as NumPy sorts the indices of an implicit output
 
 
 def _vjp(i: int, g: Any, operands: tuple[Any, ...], subscripts: str, optimize: Any) -> Any:
