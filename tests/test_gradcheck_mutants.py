@@ -13,6 +13,8 @@ DIFFERENTIABLE = {
     for name, op in sorted(mg.OPS.items())
     if op.samples and not op.surrogate and op.module.startswith("microgradnd.")
 }
+# Every second op by day, all of them where there is time.
+NAMES = [pytest.param(name, marks=pytest.mark.slow if i % 2 else ()) for i, name in enumerate(DIFFERENTIABLE)]
 FAULTS = {
     "a factor": lambda c: c * (1 + 2e-4),
     "the sign": lambda c: -c,
@@ -96,7 +98,7 @@ def mutants(op: Any) -> Any:
                     yield f"{kind} in argument {argument}", mutant, args, options
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_planted_fault_is_blamed_on_the_op_that_has_it(name: str) -> None:
     op = DIFFERENTIABLE[name]
     for kind, mutant, args, options in mutants(op):
@@ -106,7 +108,7 @@ def test_every_planted_fault_is_blamed_on_the_op_that_has_it(name: str) -> None:
         assert blamed == {mutant.name}, f"{kind}: blamed {blamed or 'nobody'}\n{report}"
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_right_op_is_blamed(name: str) -> None:
     op = DIFFERENTIABLE[name]
     for args, options in points(op):
@@ -116,6 +118,6 @@ def test_no_right_op_is_blamed(name: str) -> None:
             assert report, str(report)
 
 
-def test_the_faults_reach_at_least_forty_ops() -> None:
-    reached = [name for name, op in DIFFERENTIABLE.items() if next(mutants(op), None)]
+def test_the_faults_reach_at_least_forty_ops_even_of_the_sample() -> None:
+    reached = [name for name in list(DIFFERENTIABLE)[::2] if next(mutants(DIFFERENTIABLE[name]), None)]
     assert len(reached) >= 40, reached

@@ -21,7 +21,7 @@ class Element(NamedTuple):
     analytic: float
     numeric: float
     error: float  # estimated error of `numeric`
-    relative: float  # difference between the two, relative to the larger
+    relative: float  # difference between the two, relative to the larger; 0 where neither can be told from zero
     sides: tuple[float, float] | None = None  # the one-sided slopes, at a kink
     why: str = ""
 
@@ -53,7 +53,7 @@ class InputResult:
         verdict, a = self.verdicts[k], float(self.analytic.flat[k])
         place = tuple(int(i) for i in np.unravel_index(k, self.analytic.shape))
         size = max(abs(a), abs(verdict.numeric), 1e-12 * self.scale)
-        relative = abs(a - verdict.numeric) / size if size else 0.0
+        relative = 0.0 if not size or verdict.zero(a) else abs(a - verdict.numeric) / size
         return Element(self.name, place, a, verdict.numeric, verdict.error, relative, verdict.sides, verdict.why)
 
     @property

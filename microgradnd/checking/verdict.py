@@ -45,6 +45,10 @@ class Verdict(NamedTuple):
     sides: tuple[float, float] | None = None  # the least and largest slope at a kink
     why: str = ""
 
+    def zero(self, analytic: float) -> bool:
+        """Whether neither value can be told from zero, so that their ratio is a ratio of rounding errors."""
+        return self.kind == RIGHT and max(abs(analytic), abs(self.numeric)) <= _ESTIMATES * self.error
+
     def per(self, step: float) -> Verdict:
         """The same for a direction of unit length instead of `step`."""
         sides = self.sides and (self.sides[0] / step, self.sides[1] / step)

@@ -39,6 +39,7 @@ function brief(a) {
     const text = a.values.map(short).join(", ");
     if (text.length <= 22) return `[${text}]`;
   }
+  if (a.least !== null && a.least === a.greatest && !a.odd) return `all ${short(a.least)}`;
   return a.least === null ? (size(a) ? "not finite" : "empty") : `${short(a.least)} … ${short(a.greatest)}`;
 }
 function shade(v, most) {
@@ -121,11 +122,11 @@ for (const n of data.nodes) {
   };
   g.setAttribute("tabindex", "0");
   g.setAttribute("role", "button");
-  nodes.set(n.id, { g, value: line("value", box.y + box.height - 8), gradient: line("gradient", box.y + 14) });
+  nodes.set(n.id, { g, box, value: line("value", box.y + box.height - 8), gradient: line("gradient", box.y + 14) });
   g.addEventListener("click", () => choose(n.id));
   g.addEventListener("mouseenter", () => peek(n.id));
   g.addEventListener("mouseleave", () => peek(chosen));
-  g.addEventListener("focus", () => peek(n.id));
+  g.addEventListener("focus", () => { follow(n.id); peek(n.id); });
   g.addEventListener("keydown", (e) => { if (e.key === "Enter") { choose(n.id); e.stopPropagation(); } });
 }
 for (const step of data.steps) for (const id of step.edges) if (!edges.has(id)) edges.set(id, document.getElementById(id));
@@ -147,6 +148,8 @@ function state(at) {
   return { values, gradients, counts };
 }
 
+// A page of hundreds of nodes is laid out again only where something differs.
+function write(text, content) { if (text.textContent !== content) text.textContent = content; }
 let known = state(0);
 function render() {
   known = state(position);
@@ -155,12 +158,13 @@ function render() {
   graph.className = step ? step.phase : "start";
   for (const [id, n] of nodes) {
     const v = known.values.get(id), g = known.gradients.get(id), count = known.counts.get(id);
-    n.value.textContent = v ? brief(v) : "";
-    n.gradient.textContent = g ? `∂ ${brief(g)}${count && count[0] < count[1] ? ` (${count[0]} of ${count[1]})` : ""}` : "";
+    write(n.value, v ? brief(v) : "");
+    write(n.gradient, g ? `∂ ${brief(g)}${count && count[0] < count[1] ? ` (${count[0]} of ${count[1]})` : ""}` : "");
     n.g.classList.toggle("unborn", !v);
     n.g.classList.toggle("now", Boolean(step) && step.node === id);
     n.g.classList.toggle("receives", Boolean(part) && part.to === id);
-    n.g.setAttribute("aria-label", label(id));
+    const told = label(id);
+    if (n.g.getAttribute("aria-label") !== told) n.g.setAttribute("aria-label", told);
   }
   const flowing = part ? [part.edge] : step ? step.edges : [];
   for (const [id, e] of edges) if (e) e.classList.toggle("flow", flowing.includes(id));
@@ -243,7 +247,11 @@ function button(text, title, action) {
   controls.append(b);
   return b;
 }
-function go(to) { position = Math.max(0, Math.min(moments.length - 1, to)); render(); }
+function go(to) {
+  position = Math.max(0, Math.min(moments.length - 1, to));
+  render();
+  if (position) follow(data.steps[moments[position].s].node);
+}
 function stop() { clearInterval(timer); timer = null; play.textContent = "play"; play.setAttribute("aria-label", "Play"); play.title = "Play"; }
 function toggle() {
   if (timer !== null) return stop();
@@ -273,38 +281,60 @@ if (data.frames.length > 1) {
 }
 
 // -- pan and zoom ------------------------------------------------------------------------------------------
-const whole = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number);
-let view = [...whole];
-const look = () => svg.setAttribute("viewBox", view.join(" "));
-function zoom(factor, cx = view[0] + view[2] / 2, cy = view[1] + view[3] / 2) {
-  const width = Math.min(Math.max(view[2] * factor, whole[2] / 60), whole[2] * 4), f = width / view[2];
-  view = [cx - (cx - view[0]) * f, cy - (cy - view[1]) * f, width, view[3] * f];
+// By a transform of the whole picture: another viewBox would have each of its texts laid out again. What is looked at is
+// the point `eye` of the drawing in the middle, `closer` times as large as the whole graph fits; an em is EM units there.
+const [left, above, width, height] = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number), EM = 9, LEGIBLE = 6, LARGEST = 150;
+const origin = graph.querySelector("g.graph").transform.baseVal.consolidate().matrix;
+let eye, closer;
+const fitting = () => Math.min(graph.clientWidth / width, graph.clientHeight / height);
+const pixels = () => fitting() * closer; // per unit of the drawing
+function look() {
+  const x = (left + width / 2 - eye[0]) * pixels(), y = (above + height / 2 - eye[1]) * pixels();
+  svg.style.transform = `translate(${x}px, ${y}px) scale(${closer})`;
+}
+function zoom(factor, at = eye) {
+  const before = closer;
+  closer = Math.max(Math.min(closer * factor, LARGEST / EM / fitting()), 0.25);
+  eye = eye.map((v, i) => at[i] + ((v - at[i]) * before) / closer);
   look();
 }
-const home = () => { view = [...whole]; look(); };
-function at(e) {
-  const p = new DOMPoint(e.clientX, e.clientY).matrixTransform(svg.getScreenCTM().inverse());
-  return [p.x, p.y];
+function home() {
+  eye = [left + width / 2, above + height / 2];
+  closer = 1;
+  look();
 }
-graph.addEventListener("wheel", (e) => { e.preventDefault(); zoom(Math.exp(e.deltaY / 500), ...at(e)); }, { passive: false });
+function under(e) {
+  const box = graph.getBoundingClientRect();
+  return [eye[0] + (e.clientX - box.x - box.width / 2) / pixels(), eye[1] + (e.clientY - box.y - box.height / 2) / pixels()];
+}
+function follow(id) {
+  const n = nodes.get(id);
+  if (!n) return;
+  const at = [n.box.x + n.box.width / 2 + origin.e, n.box.y + n.box.height / 2 + origin.f];
+  const room = [graph.clientWidth / pixels() - n.box.width, graph.clientHeight / pixels() - n.box.height];
+  if (at.every((v, i) => Math.abs(v - eye[i]) <= Math.max(room[i] / 2, 0))) return;
+  eye = at;
+  look();
+}
+graph.addEventListener("wheel", (e) => { e.preventDefault(); zoom(Math.exp(-e.deltaY / 500), under(e)); }, { passive: false });
 let drag = null;
-graph.addEventListener("pointerdown", (e) => { drag = [e.clientX, e.clientY, ...view]; });
+graph.addEventListener("pointerdown", (e) => { drag = [e.clientX, e.clientY, ...eye]; });
 addEventListener("pointermove", (e) => {
   if (!drag) return;
-  const scale = svg.getScreenCTM().a || 1;
-  view[0] = drag[2] - (e.clientX - drag[0]) / scale;
-  view[1] = drag[3] - (e.clientY - drag[1]) / scale;
+  eye = [drag[2] - (e.clientX - drag[0]) / pixels(), drag[3] - (e.clientY - drag[1]) / pixels()];
   look();
 });
 addEventListener("pointerup", () => { drag = null; });
-button("+", "Zoom in", () => zoom(0.8));
-button("−", "Zoom out", () => zoom(1.25));
+addEventListener("pointercancel", () => { drag = null; });
+addEventListener("resize", look);
+button("+", "Zoom in", () => zoom(1.25));
+button("−", "Zoom out", () => zoom(0.8));
 button("fit", "Whole graph", home);
 
 const KEYS = {
   ArrowRight: () => { stop(); go(position + 1); }, ArrowLeft: () => { stop(); go(position - 1); }, " ": toggle,
   Home: () => { stop(); go(0); }, End: () => { stop(); go(moments.length - 1); },
-  "+": () => zoom(0.8), "=": () => zoom(0.8), "-": () => zoom(1.25), 0: home,
+  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: home,
 };
 addEventListener("keydown", (e) => {
   const target = e.target, typing = target instanceof HTMLInputElement;
@@ -314,3 +344,8 @@ addEventListener("keydown", (e) => {
   KEYS[e.key]();
 });
 render();
+home();
+if (EM * pixels() < LEGIBLE) { // a graph too large to be read starts enlarged, at its first op
+  zoom((LEGIBLE + 2) / (EM * pixels()));
+  follow(data.steps[0].node);
+}

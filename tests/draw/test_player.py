@@ -182,8 +182,57 @@ def test_a_frame_of_another_graph_is_refused() -> None:
         drawing.add_frame(w + w, "step 1")
 
 
-def test_five_hundred_ops_stay_under_two_megabytes(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def long_graph(tmp_path_factory: pytest.TempPathFactory) -> Any:
     y = mg.tensor(np.arange(6.0), requires_grad=True, name="y")
     for _ in range(250):
         y = y * 1.01 + 0.1
-    assert mg.draw(y.sum()).save(tmp_path / "graph.html").stat().st_size < 2_000_000
+    return mg.draw(y.sum())
+
+
+def test_five_hundred_ops_stay_under_two_megabytes(long_graph: Any, tmp_path: Path) -> None:
+    assert long_graph.save(tmp_path / "graph.html").stat().st_size < 2_000_000
+
+
+@pytest.mark.browser
+def test_five_hundred_ops_stay_smooth_legible_and_in_view(browser: Any, long_graph: Any, tmp_path: Path) -> None:
+    page, trouble = opened(browser, long_graph, tmp_path)
+    frame, steps = page.locator("#graph").bounding_box(), page.locator("g.node.now")
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+    box = steps.bounding_box()
+    assert box["height"] > 40
+    assert frame["x"] <= box["x"] <= box["x"] + box["width"] <= frame["x"] + frame["width"]
+    assert frame["y"] <= box["y"] <= box["y"] + box["height"] <= frame["y"] + frame["height"]
+    times = page.evaluate("""() => [...Array(21).keys()].map((i) => {
+        const before = performance.now();
+        go(400 + i);
+        zoom(i % 2 ? 0.8 : 1.25);
+        document.body.getBoundingClientRect(); // has it laid out
+        return performance.now() - before;
+    })""")
+    assert sorted(times)[10] < 150  # milliseconds: 15 on an idle core
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_zoom_and_pan_keep_the_point_under_the_pointer(browser: Any, loss: Any, tmp_path: Path) -> None:
+    page, _ = opened(browser, mg.draw(loss), tmp_path)
+    node = page.locator("#graph g.node").first
+    before = node.bounding_box()
+    x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("closer > 1.5")
+    box = node.bounding_box()
+    assert box["width"] > 1.5 * before["width"]
+    assert abs(box["x"] + box["width"] / 2 - x) < 3
+    assert abs(box["y"] + box["height"] / 2 - y) < 3
+    page.mouse.down()
+    page.mouse.move(x + 50, y + 20)
+    page.mouse.up()
+    moved = node.bounding_box()
+    assert abs(moved["x"] - box["x"] - 50) < 1
+    assert abs(moved["y"] - box["y"] - 20) < 1
+    page.keyboard.press("0")
+    assert abs(node.bounding_box()["width"] - before["width"]) < 1

@@ -23,6 +23,31 @@ LOSSES = {
     "huber_loss": rng.normal(size=(5, 3)),
     "hinge_loss": rng.choice([-1.0, 1.0], (5, 3)),
 }
+PICTURES = rng.normal(size=(2, 2, 4, 4))
+SEQUENCES = rng.normal(size=(2, 3, 4))
+WORDS = np.array([[0, 2, 2], [4, 0, 1]])
+LAYERS = {  # each with what it is called with; a layer without parameters stands behind one that has some
+    "dense": (lambda: nn.Dense(4, 3, seed=0), X),
+    "dense without bias": (lambda: nn.Dense(4, 3, bias=False, seed=0), SEQUENCES),
+    "mlp": (lambda: nn.MLP([4, 3, 2], seed=0), X),
+    "dropout asleep": (lambda: nn.Sequential(nn.Dense(4, 3, seed=0), nn.Dropout(0.5)).eval(), X),
+    "convolution": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1, seed=0), PICTURES),
+    "convolution to the edge": (lambda: nn.Conv2d(2, 2, (2, 3), bias=False, seed=0), PICTURES),
+    "largest of windows": (lambda: nn.Sequential(nn.Conv2d(2, 2, 1, seed=0), nn.MaxPool2d(2)), PICTURES),
+    "overlapping windows": (lambda: nn.Sequential(nn.Conv2d(2, 2, 1, seed=0), nn.MaxPool2d(3, stride=1)), PICTURES),
+    "mean of windows": (lambda: nn.Sequential(nn.Conv2d(2, 2, 1, seed=0), nn.AvgPool2d(2)), PICTURES),
+    "flatten": (lambda: nn.Sequential(nn.Conv2d(2, 1, 2, seed=0), nn.Flatten(), nn.Dense(9, 2, seed=1)), PICTURES),
+    "layer norm": (lambda: nn.Sequential(nn.Dense(4, 3, seed=0), nn.LayerNorm(3)), X),
+    "batch norm in training": (lambda: nn.Sequential(nn.Dense(4, 3, seed=0), nn.BatchNorm(3)), X),
+    "batch norm in use": (lambda: nn.Sequential(nn.Dense(4, 3, seed=0), nn.BatchNorm(3)).eval(), X),
+    "batch norm of pictures": (lambda: nn.Sequential(nn.Conv2d(2, 2, 2, seed=0), nn.BatchNorm(2)), PICTURES),
+    "gru": (lambda: nn.GRU(4, 3, seed=0), SEQUENCES),
+    "gru, last state": (lambda: nn.GRU(4, 3, last=True, seed=0), SEQUENCES),
+    "attention": (lambda: nn.MultiHeadAttention(4, 2, seed=0), SEQUENCES),
+    "causal attention": (lambda: nn.MultiHeadAttention(4, 2, causal=True, seed=0), SEQUENCES),
+    "embedding": (lambda: nn.Embedding(5, 3, seed=0), WORDS),
+    "residual": (lambda: nn.Residual(nn.Dense(4, 4, activation="tanh", seed=0)), X),
+}
 square = mg.op(np.square, lambda g, y, x: g * x, name="square_bad", elementwise=True)
 
 
@@ -38,6 +63,22 @@ def test_every_activation(activation, order):
 def test_every_loss(loss, order):
     model = nn.Dense(4, 3, activation="log_softmax" if loss == "nll_loss" else None, seed=1)
     assert nn.gradcheck(model, getattr(nn, loss), X, LOSSES[loss], order=order)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_layer(layer):
+    make, x = LAYERS[layer]
+    model = make()
+    report = nn.gradcheck(model, lambda out: np.sum(np.sin(out) + 0.1 * out * out), x)
+    assert report
+    assert [checked.name for checked in report.inputs] == [name for name, _ in model.named_parameters()]
+    assert report.max_error < 1e-8
+
+
+def test_no_layer_is_forgotten():
+    parts = {type(part) for make, _ in LAYERS.values() for part in make().modules()}
+    layers = {c for c in vars(nn).values() if isinstance(c, type) and issubclass(c, nn.Module)}
+    assert layers - {nn.Module} <= parts
 
 
 def test_parameters_are_checked_by_name_and_left_alone():
