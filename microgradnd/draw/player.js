@@ -108,6 +108,8 @@ function math(text) {
 
 // -- the graph ----------------------------------------------------------------------------------------
 const nodes = new Map(), edges = new Map();
+let dragged = false; // whether the click that comes is the end of a movement
+svg.setAttribute("role", "group"); // what is inside an "img" can't be reached by a screen reader
 for (const n of data.nodes) {
   const g = svg.getElementById ? svg.getElementById(n.id) : document.getElementById(n.id);
   if (!g) continue;
@@ -123,10 +125,10 @@ for (const n of data.nodes) {
   g.setAttribute("tabindex", "0");
   g.setAttribute("role", "button");
   nodes.set(n.id, { g, box, value: line("value", box.y + box.height - 8), gradient: line("gradient", box.y + 14) });
-  g.addEventListener("click", () => choose(n.id));
+  g.addEventListener("click", () => { if (!dragged) choose(n.id); });
   g.addEventListener("mouseenter", () => peek(n.id));
   g.addEventListener("mouseleave", () => peek(chosen));
-  g.addEventListener("focus", () => { follow(n.id); peek(n.id); });
+  g.addEventListener("focus", () => { if (g.matches(":focus-visible")) follow(n.id); peek(n.id); });
   g.addEventListener("keydown", (e) => { if (e.key === "Enter") { choose(n.id); e.stopPropagation(); } });
 }
 for (const step of data.steps) for (const id of step.edges) if (!edges.has(id)) edges.set(id, document.getElementById(id));
@@ -318,9 +320,10 @@ function follow(id) {
 }
 graph.addEventListener("wheel", (e) => { e.preventDefault(); zoom(Math.exp(-e.deltaY / 500), under(e)); }, { passive: false });
 let drag = null;
-graph.addEventListener("pointerdown", (e) => { drag = [e.clientX, e.clientY, ...eye]; });
+graph.addEventListener("pointerdown", (e) => { drag = [e.clientX, e.clientY, ...eye]; dragged = false; });
 addEventListener("pointermove", (e) => {
   if (!drag) return;
+  dragged ||= Math.hypot(e.clientX - drag[0], e.clientY - drag[1]) > 4;
   eye = [drag[2] - (e.clientX - drag[0]) / pixels(), drag[3] - (e.clientY - drag[1]) / pixels()];
   look();
 });
