@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..backward import sum_to
 from ..core import Node, Op, sample
-from ..dispatch import any_tracked, implements, refuse, refuses, values
+from ..dispatch import any_tracked, as_tensors, implements, refuse, refuses, values
 from ..messages import describe
 from ._samples import calls, normal
 from .arithmetic import where
@@ -317,4 +317,4 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     for region, function in zip(regions, funclist, strict=True):
         if region.any():
             y = put(y, region, function(read(x, region), *args, **kw) if callable(function) else function)
-    return y
+    return as_tensors(y)  # of constants alone it is flat

@@ -261,7 +261,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 @composed(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """`np.interp`: piecewise linear, differentiable in all of `x`, `xp` and `fp`."""
-    xp, fp = (v if any_tracked(v) else np.asarray(values(v), float) for v in (xp, fp))
+    x, xp, fp = (v if any_tracked(v) else np.asarray(values(v), float) for v in (x, xp, fp))
     if period is not None:
         order = np.argsort(values(xp % period), kind="stable")
         x, xp, fp = x % period, (xp % period)[order], fp[order]

@@ -219,3 +219,11 @@ def test_other_ways_to_pick(call, agrees, rng):
 def test_refusals_and_errors(call, error, text, rng):
     with pytest.raises(error, match=text):
         call(mg.tensor(rng.normal(size=SHAPE), requires_grad=True))
+
+
+def test_piecewise_of_constants_is_a_flat_tensor():
+    x = mg.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    y = np.piecewise(x, [x < 2, x >= 2], [0.5, 1.5])
+    assert isinstance(y, mg.Tensor)
+    np.testing.assert_array_equal(y.data, [1.5, 0.5, 1.5])
+    assert not y.requires_grad
