@@ -203,16 +203,17 @@ def cross_entropy(
     0.3466
     """
     if (
-        target.__class__ is np.ndarray
+        isinstance(logits, mg.Tensor)
+        and target.__class__ is np.ndarray
         and target.dtype is _INT64
         and weight is None
         and not label_smoothing
         and reduction == "mean"
     ):
-        shape = np.shape(logits)
+        shape = logits.shape
         # As unsigned numbers, negative labels are huge: one comparison finds them too.
         if len(shape) == 2 and target.shape == shape[:1] != (0,) and _largest(target.view(_UINT64)) < shape[1]:
-            return mean_cross_entropy(_as_floats(logits), target)
+            return mean_cross_entropy(logits, target)
     return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)
 
 
