@@ -7,6 +7,7 @@ formula can end a string, open a tag or be taken for one of Graphviz's escapes.
 from __future__ import annotations
 
 import html as html_
+import math
 import textwrap
 import unicodedata
 from collections.abc import Iterable
@@ -160,7 +161,10 @@ def array_cells(array: Array, colour: str, small: bool = True) -> str:
     if not array.size:
         return f'<FONT POINT-SIZE="9" COLOR="{colour}">empty</FONT>'
     rows = _rows(array)
-    most = max(abs(array.least or 0.0), abs(array.greatest or 0.0))
+    shown = [abs(v) for row in rows for v in row if math.isfinite(v)]
+    most = max(
+        shown, default=0.0
+    )  # of what is shown: means over blocks are far smaller than the extremes, and would be pale
     digits = (
         array.values is not None
         and array.size <= (DIGITS_SIZE if small else ALWAYS)

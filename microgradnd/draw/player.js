@@ -54,7 +54,7 @@ function arrayTable(a) {
     const width = Math.max(a.shape.length ? a.shape[a.shape.length - 1] : 1, 1);
     for (let i = 0; i < a.values.length; i += width) rows.push(a.values.slice(i, i + width));
   }
-  const most = Math.max(Math.abs(a.least ?? 0), Math.abs(a.greatest ?? 0));
+  const most = Math.max(0, ...rows.flat().map((v) => Math.abs(Number(v))).filter(Number.isFinite)); // of what is shown
   const table = element("table", { class: "array" });
   for (const row of rows) {
     const tr = table.insertRow();

@@ -13,6 +13,7 @@ import microgradnd as mg
 from microgradnd.draw.dot import to_dot
 from microgradnd.draw.entry import draw
 from microgradnd.draw.render import render, write_whole
+from microgradnd.draw.style import shade
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -214,3 +215,9 @@ def test_odd_arrays_are_drawn(value):
     ET.fromstring(drawing.svg)
     json.dumps(drawing.description.to_json(), allow_nan=False)
     mg.explain(x * 1.0)
+
+
+def test_a_heat_map_of_means_uses_the_whole_scale() -> None:
+    x = mg.tensor(np.random.default_rng(0).normal(size=(200, 100)), requires_grad=True, name="x")
+    dot = to_dot(mg.draw(np.sin(x)).description, grads=False)
+    assert any(f'BGCOLOR="{shade(end, 1.0)}"' in dot for end in (-1.0, 1.0))
