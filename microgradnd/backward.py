@@ -135,7 +135,7 @@ def _unpacked(op: Op, node: Node, g: Any, y: Any, values: Any, recorded: bool) -
 
 def _joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Iterator[Any]:
     """A joint rule's answers in the form of one rule per argument."""
-    return (lambda *_, c=c, **__: c for c in joint(*args, **options))
+    return (lambda *_, c=c, **__: c for c, _input in zip(joint(*args, **options), args[2:], strict=True))
 
 
 def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:

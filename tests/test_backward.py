@@ -414,3 +414,12 @@ def test_threads_that_share_a_leaf_add_up():
     for t in threads:
         t.join()
     assert (x.grad == 400).all()
+
+
+@pytest.mark.parametrize("answer", [lambda g: (g,), lambda g: g], ids=["one of two", "no list"])
+def test_a_joint_rule_that_forgets_an_argument_raises(answer):
+    x = leaf(np.ones(2))
+    forgetful = mg.op(lambda a, b: a + b, vjp=lambda g, y, a, b: answer(g), name="forgetful")
+    with pytest.raises(ValueError, match="`forgetful`"):
+        forgetful(x, x).sum().backward()
+    assert x.grad is None
