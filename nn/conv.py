@@ -80,7 +80,7 @@ def _pair(layer: str, name: str, value: Any, least: int = 1) -> Pair:
     both = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(both) != 2:
         raise ValueError(f"{layer}: {name}={value!r}, expected one number or two, for height and width")
-    return tuple(0 if least == 0 and v == 0 else check_size(layer, name, v) for v in both)  # type: ignore[return-value]
+    return check_size(layer, name, both[0], least), check_size(layer, name, both[1], least)
 
 
 def _grid(layer: Module, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair = (0, 0)) -> Pair:

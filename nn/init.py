@@ -169,12 +169,27 @@ INITIALISERS: dict[str, Initialiser] = {
 _SUITED = dict.fromkeys(["relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus"], he) | {"selu": lecun}
 
 
+def _checked(init: Initialiser) -> Initialiser:
+    """An initialiser of the user's, held to the shape it is asked for."""
+
+    def draw(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+        array = np.asarray(init(shape, rng))
+        if array.shape != shape or array.dtype.kind not in "fiub":
+            raise ValueError(
+                f"init={init!r} gave an array of shape {array.shape} and dtype {array.dtype}, "
+                f"expected numbers of shape {shape}"
+            )
+        return array
+
+    return draw
+
+
 def initialiser(init: Any, activation: Any = None) -> Initialiser:
     """The initialiser of a name or function; None picks the one that suits the activation."""
     if init is None:
         return _SUITED.get(activation, glorot) if isinstance(activation, str) else glorot
     if callable(init):
-        return init  # type: ignore[no-any-return]
+        return _checked(init)
     if init in INITIALISERS:
         return INITIALISERS[init]
     raise ValueError(

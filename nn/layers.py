@@ -40,12 +40,12 @@ affine = mg.op(
 )
 
 
-def check_size(layer: str, name: str, value: Any) -> int:
-    """`value` as a positive whole number, or an error that names the layer and the argument."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
+def check_size(layer: str, name: str, value: Any, least: int = 1) -> int:
+    """`value` as a whole number of at least `least`, or an error that names the layer and the argument."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
         return int(value)
     kind = ValueError if isinstance(value, int | float | np.number) else TypeError
-    raise kind(f"{layer}: {name}={value!r}, expected a whole number from 1 on")
+    raise kind(f"{layer}: {name}={value!r}, expected a whole number from {least} on")
 
 
 def parameter(array: np.ndarray, name: str, dtype: Any) -> mg.Tensor:
@@ -202,8 +202,9 @@ class MLP(Sequential):
         seed: Any = None,
         dtype: Any = float,
     ) -> None:
-        if isinstance(sizes, int | str) or len(sizes) < 2:
+        if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or len(sizes) < 2:  # type: ignore[redundant-expr]
             raise ValueError(f"MLP: sizes={sizes!r}, expected at least input and output, as in [64, 32, 10]")
+        sizes = [n if n is None else check_size("MLP", "sizes", n) for n in sizes]
         rng = generator(seed)
         last = len(sizes) - 2
         super().__init__(
@@ -213,7 +214,7 @@ class MLP(Sequential):
             )
         )
         self.sizes, self.activation, self.init, self.dtype = (
-            list(sizes),
+            sizes,
             named_activation(activation),
             init,
             np.dtype(dtype),
