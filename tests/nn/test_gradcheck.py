@@ -72,7 +72,8 @@ def test_every_layer(layer):
     report = nn.gradcheck(model, lambda out: np.sum(np.sin(out) + 0.1 * out * out), x)
     assert report
     assert [checked.name for checked in report.inputs] == [name for name, _ in model.named_parameters()]
-    assert report.max_error < 1e-8
+    # The check's own rtol. One NumPy's BLAS rounds an attention gradient of nearly 0 to 1e-8 of itself, another's not.
+    assert report.max_error < 1e-6
 
 
 def test_no_layer_is_forgotten():
