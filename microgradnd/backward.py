@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .context import MODE, PullbackScope
+from .context import MODE, SCOPE, PullbackScope
 from .core import Node, Op, constant, latest_change, unpack
 from .messages import describe, explain
 
 Pairs = list[tuple[Node, Any]]
+Waiting = list[Any]  # a node, its cotangent so far, and whether that is a sum made here, in an array of its own
 _ndarray = np.ndarray
 
 
@@ -34,7 +35,7 @@ def propagate(
     free: bool = False,
     visited: Pairs | None = None,
     since: int = 0,
-) -> list[tuple[Node, Any]]:
+) -> list[Waiting]:
     """Carry the cotangent of `root` back to the leaves it depends on; return them with theirs.
 
     Parameters
@@ -52,37 +53,60 @@ def propagate(
     since
         Nodes up to this serial count as leaves.
     """
-    waiting: dict[int, list[Any]] = {root.serial: [root, seed, False]}  # node, cotangent so far, is it a sum of ours
+    waiting: dict[int, Waiting] = {root.serial: [root, seed, False]}
     queue = [-root.serial] if root.op is not None and root.serial > since else []
-    watch = MODE.get().watch
-    while queue:
-        node, g, _ = waiting.pop(-heappop(queue))
-        if watch is not None:
-            watch.before_pull(node)
-        if recorded:
-            with PullbackScope(node.op.name, node.serial, node.origin):
-                pairs = pull(node, g, recorded, within)
-        else:
-            pairs = pull(node, g, recorded, within)
-        for x, c in pairs:
-            serial = x.serial
-            entry = waiting.get(serial)
-            if entry is None:
-                waiting[serial] = [x, c, False]
-                if x.op is not None and serial > since:
-                    heappush(queue, -serial)
-            elif entry[2]:
-                np.add(entry[1], c, out=entry[1])
-            else:
-                total = entry[1] + c
-                entry[1:] = (total, False) if recorded else (np.asarray(total), True)
-        if watch is not None:
-            watch.after_pull(node, g, pairs)
-        if free:
-            node.inputs = node.values = node.saved = None
-        if visited is not None:
-            visited.append((node, g))
-    return [(leaf, g) for leaf, g, _ in waiting.values()]
+    watch, outside = MODE.get().watch, SCOPE.get()
+    pairs: Pairs = []
+    try:
+        while queue:
+            node, g, _ = waiting.pop(-heappop(queue))
+            op, inputs, values = node.op, node.inputs, node.values
+            options, y = node.options, node.value
+            if inputs is None:
+                refuse_freed(node)
+            if node.serial < latest_change[0]:
+                refuse_stale(node)
+            if watch is not None:
+                watch.before_pull(node)
+                pairs = []
+            if recorded:
+                SCOPE.set(PullbackScope(op.name, node.serial, node.origin, outside))
+                values, y = inputs, node
+            rule = x = None
+            try:  # the chain rule: to each input that wants it, what its rule makes of the cotangent
+                args = (g, y) + values  # noqa: RUF005 - sooner than unpacking
+                if op.packed:
+                    args, options = unpacked(op, node, args, recorded)
+                for rule, x in zip(op.vjps if op.joint is None else joint_rules(op.joint, args, options), inputs):  # noqa: B905 - speed; forward fails on too many
+                    if isinstance(x, Node) and x.tracked and (within is None or x.serial in within):
+                        c = rule(*args, **options) if options else rule(*args)
+                        array = x.value
+                        if c.__class__ is not _ndarray or c.shape != array.shape or c.dtype is not array.dtype:
+                            c = conform(c, x, op, recorded)
+                        if watch is not None:
+                            pairs.append((x, c))
+                        serial = x.serial
+                        entry = waiting.get(serial)
+                        if entry is None:  # else one more path has come to this input, and they add up
+                            waiting[serial] = [x, c, False]
+                            if x.op is not None and serial > since:
+                                heappush(queue, -serial)
+                        elif entry[2]:
+                            np.add(entry[1], c, out=entry[1])
+                        else:
+                            total = entry[1] + c
+                            entry[1:] = (total, False) if recorded else (np.asarray(total), True)
+            except Exception as error:
+                raise locate(error, node, rule, x) from None
+            if watch is not None:
+                watch.after_pull(node, g, pairs)
+            if free:
+                node.inputs = node.values = node.saved = None
+            if visited is not None:
+                visited.append((node, g))
+    finally:
+        SCOPE.set(outside)
+    return list(waiting.values())
 
 
 def walk(root: Node, seed: Any, **how: Any) -> Iterator[tuple[Node, Any]]:
@@ -93,47 +117,19 @@ def walk(root: Node, seed: Any, **how: Any) -> Iterator[tuple[Node, Any]]:
     visited: Pairs = []
     leaves = propagate(root, seed, visited=visited, **how)
     yield from visited
-    yield from leaves
+    yield from ((leaf, g) for leaf, g, _ in leaves)
 
 
-def pull(node: Node, g: Any, recorded: bool = False, within: set[int] | None = None) -> Pairs:
-    """One step of the chain rule: each input of `node` that wants one, with its cotangent."""
-    if node.serial < latest_change[0]:
-        refuse_stale(node)
-    op: Any = node.op
-    inputs, values, options, y = node.inputs, node.values, node.options, node.value
-    if inputs is None:
-        refuse_freed(node)
-    if recorded:
-        values, y = inputs, node
-    if op.packed:
-        g, y, options = _unpacked(op, node, g, y, values, recorded)
-    args = (g, y, *values)
-    pairs: Pairs = []
-    rule = x = None
-    try:
-        rules = op.vjps if op.joint is None else _joint_rules(op.joint, args, options)
-        for rule, x in zip(rules, inputs):  # noqa: B905 - speed; an op called with too many inputs fails forward
-            if isinstance(x, Node) and x.tracked and (within is None or x.serial in within):
-                c = rule(*args, **options) if options else rule(*args)
-                array = x.value
-                if c.__class__ is not _ndarray or c.shape != array.shape or c.dtype is not array.dtype:
-                    c = conform(c, x, op, recorded)
-                pairs.append((x, c))
-    except Exception as error:
-        raise _locate(error, node, rule, x) from None
-    return pairs
-
-
-def _unpacked(op: Op, node: Node, g: Any, y: Any, values: Any, recorded: bool) -> tuple[Any, Any, dict[str, Any]]:
-    """Cotangent, output and options as the rules of an op with several outputs, or saved extras, want them."""
+def unpacked(op: Op, node: Node, args: tuple[Any, ...], recorded: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What the rules of an op with several outputs, or with saved extras, are called with."""
+    g, y, *values = args
     saved = op.saves(*values, **node.options) if recorded and op.saves else node.saved
     if op.several:
-        return unpack(g, saved), unpack(y, saved), node.options
-    return g, y, {**node.options, "saved": saved}
+        return (unpack(g, saved), unpack(y, saved), *values), node.options
+    return args, {**node.options, "saved": saved}
 
 
-def _joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Iterator[Any]:
+def joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Iterator[Any]:
     """A joint rule's answers in the form of one rule per argument."""
     return (lambda *_, c=c, **__: c for c, _input in zip(joint(*args, **options), args[2:], strict=True))
 
@@ -152,7 +148,7 @@ def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
     return c if c.dtype == array.dtype else c.astype(array.dtype)
 
 
-def _locate(error: Exception, node: Node, rule: Any, x: Any) -> Exception:
+def locate(error: Exception, node: Node, rule: Any, x: Any) -> Exception:
     """The error of a rule, with the op, argument, shapes and line it belongs to."""
     name, rules = (node.op.name, node.op.vjps) if node.op else ("", ())
     at = [i for i, (r, z) in enumerate(zip(rules, node.inputs or (), strict=False)) if r is rule and z is x]
@@ -227,20 +223,20 @@ def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
     with _storing:  # all or nothing: no error can come between, and threads that share leaves take turns
         for node, g in inner:
             node.gradient = g
-        for leaf, g in leaves:
+        for leaf, g, is_own in leaves:
             if leaf.gradient is not None:
                 leaf.gradient += g
-            elif g.base is None and getrefcount(g) <= _ALONE and g.flags.c_contiguous:
+            elif is_own or (g.base is None and getrefcount(g) <= _ALONE and g.flags.c_contiguous):
                 leaf.gradient = g  # nobody else holds it: it can be the leaf's own without a copy
             else:
                 leaf.gradient = g.copy(order="C")
 
 
-def _count_holders(pairs: Pairs) -> int:
-    for _, g in pairs:
+def _count_holders(entries: list[Waiting]) -> int:
+    for _, g, _ in entries:
         return getrefcount(g)
     return 0
 
 
 _storing = threading.Lock()
-_ALONE = _count_holders([(Node(), np.empty(1))])  # what an array held only by such a list counts to here
+_ALONE = _count_holders([[Node(), np.empty(1), False]])  # what an array held only by such a list counts to here

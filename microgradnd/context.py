@@ -114,19 +114,27 @@ class Scope:
         self.name, self.opaque = name, opaque
 
     def __enter__(self) -> Scope:
+        self.enter(sys._getframe(1))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.leave()
+
+    def enter(self, frame: Any = None) -> None:
+        """Do what ``with`` does at its start; who calls it leaves in a ``finally``."""
         parent = self.parent = SCOPE.get()
         if parent is not None and parent.opaque:
             self._origin: Origin = parent._origin
             self._code = None
         else:
-            frame = sys._getframe(1)
+            frame = frame or sys._getframe(1)
             self._code = frame.f_code  # who opened it: a search for the user's line need not go further
             # Scopes that the same code opens one in another (a module within a module) lie apart all the same.
             self._origin = find_origin(frame, parent if parent and parent._code is not frame.f_code else None)
         SCOPE.set(self)
-        return self
 
-    def __exit__(self, *exception: object) -> None:
+    def leave(self) -> None:
+        """Go back to the scope outside of this one."""
         SCOPE.set(self.parent)
 
     @property
@@ -140,14 +148,9 @@ class PullbackScope(Scope):
 
     __slots__ = ("_pullback_of",)
 
-    def __init__(self, name: str, serial: int, origin: Origin) -> None:
-        self.name, self.opaque, self._pullback_of = name, True, serial
+    def __init__(self, name: str, serial: int, origin: Origin, parent: Scope | None) -> None:
+        self.name, self.opaque, self._pullback_of, self.parent = name, True, serial, parent
         self._origin, self._code = origin, None
-
-    def __enter__(self) -> Scope:
-        self.parent = SCOPE.get()
-        SCOPE.set(self)
-        return self
 
     @property
     def pullback_of(self) -> int:  # type: ignore[override]

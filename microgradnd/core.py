@@ -265,15 +265,16 @@ class Op:
 
         Arrays in, an array out; a tensor among them, a tensor out.
         """
-        values: list[Any] = []
+        plain: list[Any] = []
         tracked = False
         for x in inputs:
             if isinstance(x, Node):
                 if x.tracked:
                     tracked = True
-                values.append(x.value)
+                plain.append(x.value)
             else:
-                values.append(x if x.__class__ in _OPERANDS else as_operand(x, self))
+                plain.append(x if type(x) in _OPERANDS else as_operand(x, self))
+        values = tuple(plain)
         if tracked and (options or self.blocked or len(inputs) != self.arity):
             self.refuse_lost_gradients(inputs, options)
         try:
@@ -285,23 +286,21 @@ class Op:
             y, saved = self.pack(y)
         if not tracked:
             node = constant(y) if any(isinstance(x, Node) for x in inputs) else y
+        elif (mode := MODE.get()).record:
+            node = _new(result_type)
+            node.value = y if type(y) is _ndarray else np.asarray(y)
+            node.op, node.inputs, node.values = self, inputs, values
+            node.options, node.saved = options, saved
+            node.tracked, node.changed = True, 0
+            node.gradient = node.name = None
+            node.serial = next(clock)
+            scope = node.scope = SCOPE.get()
+            node.origin = scope._origin if scope is not None and scope.opaque else find_origin(sys._getframe(1), scope)
+            if mode.watch is not None:
+                mode.watch.recorded(node)
         else:
-            mode = MODE.get()
-            if mode.record:
-                node = _new(result_type)
-                node.value = y if y.__class__ is _ndarray else np.asarray(y)
-                node.op, node.inputs, node.values, node.options, node.saved = self, inputs, values, options, saved
-                node.tracked, node.changed, node.gradient, node.name = True, 0, None, None
-                node.serial = next(clock)
-                scope = node.scope = SCOPE.get()
-                node.origin = (
-                    scope._origin if scope is not None and scope.opaque else find_origin(sys._getframe(1), scope)
-                )
-                if mode.watch is not None:
-                    mode.watch.recorded(node)
-            else:
-                node = constant(y)
-                node.inputs = ("no_grad",)
+            node = constant(y)
+            node.inputs = ("no_grad",)
         return unpack(node, saved) if self.several else node
 
     def pack(self, y: Any) -> tuple[Any, Any]:
@@ -319,11 +318,12 @@ class Op:
 
     def refuse_lost_gradients(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Raise TypeError where a gradient is wanted and there is no rule."""
-        lost = [
-            f"argument {i}"
-            for i, x in enumerate(inputs)
-            if isinstance(x, Node) and x.tracked and self.joint is None and (i in self.blocked or i >= self.arity)
-        ]
+        lost = []
+        if self.joint is None:
+            for i in (*self.blocked, *range(self.arity, len(inputs))):
+                x = inputs[i]
+                if isinstance(x, Node) and x.tracked:
+                    lost.append(f"argument {i}")
         if options:
             lost += [f"{key}=" for key, x in options.items() if isinstance(x, Node) and x.tracked]
         if lost:
@@ -357,7 +357,7 @@ def unpack(flat: Any, shapes: list[tuple[int, ...]]) -> tuple[Any, ...]:
 
 def as_operand(x: Any, op: Op) -> Any:
     """An operand that is neither a tensor nor a plain number, as an array of real numbers."""
-    if x.__class__ is not _ndarray and not isinstance(x, np.generic):
+    if type(x) is not _ndarray and not isinstance(x, np.generic):
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(f"`{op.name}` would lose the mask of a masked array: fill it first, with .filled(value)")
         x = np.asarray(x)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .backward import as_seed, refuse_freed, walk
+from .backward import as_seed, propagate, refuse_freed, walk
 from .context import mode_switch
-from .core import Node, constant
+from .core import Node, clock, constant
 from .messages import describe
 
 
@@ -101,3 +101,24 @@ def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bo
 
 def _as_node(g: Any, x: Node) -> Node:
     return g if isinstance(g, Node) else constant(np.zeros_like(x.value) if g is None else np.array(g))
+
+
+def pull(node: Node, g: Any) -> list[tuple[int, Any]]:
+    """One step of the chain rule alone: the position of each argument that wants a cotangent, with the one it gets.
+
+    The values are the recorded ones, whatever was changed since; of an argument used twice, each use has its own.
+    """
+    stand_in: Any = object.__new__(Node)
+    for slot in Node.__slots__:
+        if slot != "__weakref__":
+            setattr(stand_in, slot, getattr(node, slot))
+    stand_in.inputs = tuple(_leaf(x.value) if isinstance(x, Node) and x.tracked else x for x in node.inputs or ())
+    stand_in.serial, stand_in.changed = next(clock), 0
+    passed = {leaf.serial: c for leaf, c, _ in propagate(stand_in, g, since=stand_in.serial - 1)}
+    return [(i, passed[x.serial]) for i, x in enumerate(stand_in.inputs) if isinstance(x, Node) and x.serial in passed]
+
+
+def _leaf(value: Any) -> Node:
+    leaf = constant(value)
+    leaf.tracked = True
+    return leaf

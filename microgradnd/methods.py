@@ -7,6 +7,7 @@ raise, and name the function that gives a new one.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,10 +25,10 @@ class ArrayMethods(Node):
 
     __slots__ = ()
 
-    shape = property(lambda self: self.value.shape, doc="The length of each axis.")
-    ndim = property(lambda self: self.value.ndim, doc="The number of axes.")
-    size = property(lambda self: self.value.size, doc="The number of elements.")
-    dtype = property(lambda self: self.value.dtype, doc="NumPy's dtype of the elements.")
+    shape = property(attrgetter("value.shape"), doc="The length of each axis.")
+    ndim = property(attrgetter("value.ndim"), doc="The number of axes.")
+    size = property(attrgetter("value.size"), doc="The number of elements.")
+    dtype = property(attrgetter("value.dtype"), doc="NumPy's dtype of the elements.")
     itemsize = property(lambda self: self.value.itemsize, doc="Bytes per element.")
     nbytes = property(lambda self: self.value.nbytes, doc="Bytes of all elements.")
     strides = property(lambda self: self.value.strides, doc="Bytes from one element to the next, for each axis.")

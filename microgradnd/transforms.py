@@ -134,7 +134,7 @@ def pull_back(
             leading = {*leading, root.serial}
         seed = _value(seed) if not recorded else seed if isinstance(seed, Node) else constant(seed)
         leaves = propagate(root, seed, recorded=recorded, within=leading, since=since)
-    found = {leaf.serial: g for leaf, g in leaves}
+    found = {leaf.serial: g for leaf, g, _ in leaves}
     return [found.get(t.serial) for t in targets]
 
 

@@ -29,8 +29,6 @@ __all__ = [
 
 Reduction = Literal["mean", "sum", "none"]
 _INT64 = np.dtype(np.int64)
-_UINT64 = np.dtype(np.uint64)
-_largest = np.maximum.reduce
 
 
 def _reduce(terms: Any, reduction: Reduction) -> Any:
@@ -119,16 +117,16 @@ def _mean_cross_entropy(z: Any, labels: Any) -> Any:
         z = z.astype(float)
     n, k = z.shape
     starts, ones, share = _fixed(n, k, z.dtype)
-    e = np.subtract(z, z.max(axis=1, keepdims=True), order="C")  # so that `flat` is a view of it
     own = starts + labels
+    top = z.take(starts + z.argmax(1))  # the largest of each row; starts sooner than z.max(1)
+    e = np.subtract(z, top[:, None], order="C")  # so that `flat` is a view of it
     flat = e.reshape(-1)
     picked = flat[own]
     np.exp(e, e)
     total = e.dot(ones)
     loss = (np.log(total) - picked).dot(share)
-    total *= n
-    e /= total[:, None]
-    flat[own] -= 1 / n
+    e *= (share / total)[:, None]
+    flat[own] -= share
     return loss, e
 
 
@@ -211,8 +209,12 @@ def cross_entropy(
         and reduction == "mean"
     ):
         shape = logits.shape
-        # As unsigned numbers, negative labels are huge: one comparison finds them too.
-        if len(shape) == 2 and target.shape == shape[:1] != (0,) and _largest(target.view(_UINT64)) < shape[1]:
+        if (
+            len(shape) == 2
+            and target.shape == shape[:1] != (0,)
+            and target.item(target.argmin()) >= 0  # argmin starts sooner than min
+            and target.item(target.argmax()) < shape[1]
+        ):
             return mean_cross_entropy(logits, target)
     return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)
 

@@ -13,6 +13,7 @@ import pytest
 import microgradnd as mg
 from microgradnd import nn
 from microgradnd.context import MODE
+from microgradnd.gradients import pull
 
 
 def leaf(values=1.0, **options):
@@ -423,3 +424,14 @@ def test_a_joint_rule_that_forgets_an_argument_raises(answer):
     with pytest.raises(ValueError, match="`forgetful`"):
         forgetful(x, x).sum().backward()
     assert x.grad is None
+
+
+def test_one_step_of_the_chain_rule_alone_keeps_each_use_apart_and_the_recorded_values():
+    x = leaf([2.0, 3.0])
+    y = x * x
+    x.data = np.zeros(2)  # backward of the whole refuses to go on from here
+    passed = pull(y, np.array([1.0, 10.0]))
+    assert [(i, c.tolist()) for i, c in passed] == [(0, [2.0, 30.0]), (1, [2.0, 30.0])]
+    assert x.grad is None
+    with pytest.raises(RuntimeError, match="was changed after"):
+        y.sum().backward()

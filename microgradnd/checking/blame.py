@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import pull
 from ..context import mode_switch
 from ..core import Node, Op
+from ..gradients import pull
 from ..tensor import tensor
 from .patterns import Context, find_pattern
 from .problem import Problem, cotangent, second_order

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import pull
 from ..context import mode_switch
-from ..core import Node, clock
+from ..core import Node
+from ..gradients import pull
 
 Operand = Node | np.ndarray
 
@@ -89,22 +89,11 @@ def _run_backward(t: Trace) -> None:
             g = t.cotangents.get(node.serial)
             if g is None or node.op is None or node.inputs is None:
                 continue
-            passed = pull(_as_of_now(node), g)
-            positions = [i for i, x in enumerate(node.inputs) if isinstance(x, Node) and x.tracked]
-            t.contributions[node.serial] = [(i, c) for i, (_, c) in zip(positions, passed, strict=True)]
-            for x, c in passed:
+            passed = t.contributions[node.serial] = pull(node, g)
+            for i, c in passed:
+                x: Any = node.inputs[i]
                 before = t.cotangents.get(x.serial)
                 t.cotangents[x.serial] = c if before is None else np.asarray(before + c)
-
-
-def _as_of_now(node: Node) -> Node:
-    """A stand-in for `node`, recorded now: no later change of data stands against pulling it back."""
-    stand_in: Any = object.__new__(Node)
-    for slot in Node.__slots__:
-        if slot != "__weakref__":
-            setattr(stand_in, slot, getattr(node, slot))
-    stand_in.serial, stand_in.changed = next(clock), 0
-    return stand_in  # type: ignore[no-any-return]
 
 
 def is_stale(node: Node, consumers: list[Node]) -> bool:
