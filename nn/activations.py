@@ -160,7 +160,7 @@ normal_cdf = mg.op(
 
 gelu = mg.op(
     lambda x: x * normal_cdf(x),
-    lambda g, y, x: g * (normal_cdf(x) + x * _bell(x)),
+    lambda g, y, x: g * (normal_cdf(x) + _bounded(x, 40.0) * _bell(x)),
     name="gelu",
     formula="{0} Φ({0})",
     elementwise=True,
@@ -182,7 +182,7 @@ def gelu_tanh(x: Any) -> Any:
 
 silu = mg.op(
     lambda x: x * sigmoid(x),
-    lambda g, y, x: g * (sigmoid(x) * (1.0 + x * sigmoid(-x))),
+    lambda g, y, x: g * (sigmoid(x) * (1.0 + _bounded(x, 800.0) * sigmoid(-x))),
     name="silu",
     formula="{0} σ({0})",
     elementwise=True,

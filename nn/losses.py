@@ -325,10 +325,16 @@ def kl_divergence(logits: Any, target: Any, *, reduction: Reduction = "mean") ->
 
 
 # -- two classes -----------------------------------------------------------------------------------
+def _range(z: Any) -> tuple[Any, Any]:
+    """The least and the largest finite number of its dtype."""
+    limits = np.finfo(z.dtype)
+    return limits.min, limits.max
+
+
 binary_cross_entropy_terms = mg.op(
     lambda z, t: np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))),
     lambda g, y, z, t: g * (sigmoid(z) - t),
-    lambda g, y, z, t: -g * z,
+    lambda g, y, z, t: -g * np.clip(z, *_range(z)),  # a number even where z is infinite: 0 times it is 0
     name="binary_cross_entropy",
     formula="cross-entropy(σ({0}), {1})",
     elementwise=True,

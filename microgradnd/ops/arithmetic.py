@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Op, sample
 from ..dispatch import cast, composed, implements, refuse
 from ._samples import apart, calls, pairs, pairs_apart, within
-from .slopes import over, scale
+from .slopes import direct, over, scale
 
 __all__ = [
     "abs",
@@ -81,6 +81,8 @@ positive: Op = Op(np.positive, lambda g, y, x: g, formula="+{0}", elementwise=Tr
 
 
 def _power_slope(x: Any, p: Any) -> Any:
+    if p.__class__ in (int, float) and p >= 1 and p % 1 == 0:
+        return p * x ** (p - 1)  # defined everywhere
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = p * np.power(
             x, np.subtract(p, 1, dtype=np.result_type(x, p, 1.0) if isinstance(p, np.ndarray) else None)
@@ -92,7 +94,7 @@ def _power_slope(x: Any, p: Any) -> Any:
     )
 
 
-power_slope: Op = Op(
+power_slope_op: Op = Op(
     _power_slope,
     lambda g, y, x, p: scale(g, p * power_slope(x, p - 1)),
     lambda g, y, x, p: scale(g, power(x, p - 1) * (1 + p * np.log(np.where(x == 0, 1, x)))),
@@ -102,6 +104,7 @@ power_slope: Op = Op(
     samples=pairs(0.5, 2, 1.5, 3),
     domain=(0, np.inf),
 )
+power_slope = direct(power_slope_op)
 power: Op = Op(
     np.power,
     lambda g, y, x, p: scale(g, power_slope(x, p)),
@@ -116,7 +119,7 @@ cbrt: Op = Op(np.cbrt, lambda g, y, x: over(g, 3 * np.square(y)), elementwise=Tr
 sqrt: Op = Op(np.sqrt, lambda g, y, x: over(g, 2 * y), elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
 reciprocal: Op = Op(
     np.reciprocal,
-    lambda g, y, x: -over(scale(g, y), x),
+    lambda g, y, x: -scale(g, np.square(y)),
     formula="1 / {0}",
     elementwise=True,
     samples=within(0.5, 2),

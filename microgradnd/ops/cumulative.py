@@ -11,6 +11,7 @@ from ..core import Op, sample
 from ..dispatch import ACCUMULATIONS, UFUNCS, cast, composed, refuse
 from ._samples import calls
 from .reductions import before
+from .slopes import scale
 
 __all__ = [
     "cumprod",
@@ -55,10 +56,11 @@ def _cumprod_vjp(g: Any, y: Any, x: Any, axis: int) -> Any:
     g, y, x = (np.swapaxes(v, axis, -1) for v in (g, y, x))
     total, factor, reach = g, _ahead(x, 1), 1
     while reach < x.shape[-1]:
-        total = total + factor * _ahead(total, reach)
-        factor = factor * _ahead(factor, reach)
+        total = total + scale(_ahead(total, reach), factor)
+        with np.errstate(over="ignore", invalid="ignore"):
+            factor = factor * _ahead(factor, reach)
         reach *= 2
-    return np.swapaxes(before(y) * total, axis, -1)
+    return np.swapaxes(scale(total, before(y)), axis, -1)
 
 
 def _ahead(x: Any, n: int) -> Any:

@@ -28,7 +28,7 @@ from .norms import norm as norm
 from .norms import vector_norm as vector_norm
 from .reductions import others
 from .shape import as_array, expand_dims, matrix_transpose, moveaxis, reshape
-from .slopes import over
+from .slopes import over, scale
 
 __all__ = [
     "cholesky",
@@ -182,7 +182,9 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 def _by_singular_values(x: Any) -> tuple[Any, Any, Any]:
     """Such that ``x = u @ diag(s) @ vh``, det u = 1 and det vh = 1; the last singular value takes the sign."""
-    u, s, vh = np.linalg.svd(x)
+    known = np.isfinite(x).all(axis=(-1, -2), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(known, x, 0.0))  # of infinities LAPACK may never return
+    s = np.where(known[..., 0], s, np.nan)
     sign_u, sign_vh = np.linalg.det(u)[..., None], np.linalg.det(vh)[..., None]
     u[..., -1:] *= sign_u[..., None]
     vh[..., -1:, :] *= sign_vh[..., None]
@@ -236,7 +238,7 @@ cofactors: Op = Op(
 )
 det_op: Op = Op(
     np.linalg.det,
-    lambda g, y, x: g[..., None, None] * cofactors(x),
+    lambda g, y, x: scale(g[..., None, None], cofactors(x)),
     name="det",
     formula="det({0})",
     samples=calls(*_SQUARES),

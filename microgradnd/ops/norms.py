@@ -18,7 +18,7 @@ __all__ = ["matrix_norm", "norm", "vector_norm"]
 
 norm_op: Op = Op(
     lambda x, axis=None, keepdims=False: np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)),
-    lambda g, y, x, axis=None, keepdims=False: over(spread(g, x, axis, keepdims) * x, spread(y, x, axis, keepdims)),
+    lambda g, y, x, axis=None, keepdims=False: scale(spread(g, x, axis, keepdims), over(x, spread(y, x, axis, keepdims))),
     name="norm",
     formula="‖{0}‖",
     reference=lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
@@ -36,7 +36,7 @@ def _p_norm_vjp(g: Any, y: Any, x: Any, p: float, axis: Any = None, keepdims: bo
     share = over(np.abs(x), spread(y, x, axis, keepdims))
     with np.errstate(divide="ignore"):
         slope = np.power(share, p - 1)
-    return scale(spread(g, x, axis, keepdims) * np.sign(x), slope)
+    return scale(spread(g, x, axis, keepdims), np.sign(x) * slope)
 
 
 p_norm_op: Op = Op(

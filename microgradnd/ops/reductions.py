@@ -15,7 +15,7 @@ import numpy as np
 from ..core import Op, Sample, sample
 from ..dispatch import FUNCTIONS, REDUCTIONS, cast, composed, implements, refuse, where_tracked
 from ._samples import apart, over_axes
-from .slopes import over
+from .slopes import over, scale
 
 __all__ = [
     "amax",
@@ -152,7 +152,7 @@ def others(x: Any, axis: Any) -> Any:
 
 prod_op: Op = Op(
     np.prod,
-    lambda g, y, x, axis=None, keepdims=False: spread(g, x, axis, keepdims) * others(x, axis),
+    lambda g, y, x, axis=None, keepdims=False: scale(spread(g, x, axis, keepdims), others(x, axis)),
     name="prod",
     samples=over_axes(),
 )
@@ -245,8 +245,9 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
 
 def _deviations(x: Any, axis: Any) -> Any:
     """`x` minus its mean, the mean itself corrected once: of equal numbers exactly zero."""
-    d = x - np.mean(x, axis=axis, keepdims=True)
-    return d - np.mean(d, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        d = x - np.mean(x, axis=axis, keepdims=True)
+        return d - np.mean(d, axis=axis, keepdims=True)
 
 
 def _slope(x: Any, y: Any, axis: Any, ddof: float) -> Any:
@@ -266,15 +267,15 @@ def _spread_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 var_op: Op = Op(
     np.var,
-    lambda g, y, x, axis=None, keepdims=False, ddof=0: spread(2 * g, x, axis, keepdims) * _slope(x, y, axis, ddof),
+    lambda g, y, x, axis=None, keepdims=False, ddof=0: scale(spread(2 * g, x, axis, keepdims), _slope(x, y, axis, ddof)),
     name="var",
     samples=_spread_samples,
     reference=_var_reference,
 )
 std_op: Op = Op(
     np.std,
-    lambda g, y, x, axis=None, keepdims=False, ddof=0: over(
-        spread(g, x, axis, keepdims) * _slope(x, y, axis, ddof), spread(y, x, axis, keepdims)
+    lambda g, y, x, axis=None, keepdims=False, ddof=0: scale(
+        spread(g, x, axis, keepdims), over(_slope(x, y, axis, ddof), spread(y, x, axis, keepdims))
     ),
     name="std",
     samples=_spread_samples,

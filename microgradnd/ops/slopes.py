@@ -2,58 +2,95 @@
 
 A rule of unbounded slope (sqrt, log, divide, ...) multiplies its cotangent by a number that may be
 infinite. Where the cotangent is exactly 0 nothing flows, so the result is 0 and not 0 * inf = nan:
-``np.where(x > 0, np.sqrt(x), 0)`` has gradient 0 at 0. Both ops are linear in the cotangent
-and differentiable to any order.
+``np.where(x > 0, np.sqrt(x), 0)`` has gradient 0 at 0. All are linear in the cotangent and
+differentiable to any order: where a rule multiplies one cotangent by another, either may be the 0.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core import Op
+from ..core import Node, Op
 from ._samples import pairs
 
 
+def direct(op: Op) -> Callable[[Any, Any], Any]:
+    """The op, for a rule to call: on arrays, where nothing is recorded, it is its forward and no more."""
+    forward = op.forward
+
+    @functools.wraps(forward)
+    def call(a: Any, b: Any) -> Any:
+        return op(a, b) if isinstance(a, Node) or isinstance(b, Node) else forward(a, b)
+
+    return call
+
+
+def _bounded(x: Any) -> bool:
+    """Whether no element is infinite or nan; a dot product is the cheapest look at all of them."""
+    return math.isfinite(x if x.__class__ is float else np.vdot(x, x))
+
+
 def _keep_zero(a: Any, y: Any) -> Any:
-    lost = np.isnan(y)
-    return np.where(lost & np.equal(a, 0), np.zeros((), np.result_type(y)), y) if lost.any() else y
+    return np.where(np.isnan(y) & np.equal(a, 0), np.zeros((), np.result_type(y)), y)
 
 
 def _scale(a: Any, slope: Any) -> Any:
-    # A dot product is the cheapest look at all of them; if it overflows, the closer look follows.
-    if math.isfinite(slope if slope.__class__ is float else np.vdot(slope, slope)):
+    if _bounded(slope):
         return a * slope
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # or squares overflowed
         return _keep_zero(a, np.multiply(a, slope))
 
 
+def _both(a: Any, b: Any) -> Any:
+    if _bounded(a) and _bounded(b):
+        return a * b
+    with np.errstate(invalid="ignore"):
+        return _keep_zero(a, _keep_zero(b, np.multiply(a, b)))
+
+
 def _over(a: Any, d: Any) -> Any:
-    if np.count_nonzero(d) == np.size(d):
-        return _keep_zero(a, np.divide(a, d))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _keep_zero(a, np.divide(a, d))
+    # To count the zeros of a large array takes longer than to silence what they give rise to.
+    if np.size(d) < 4096 and np.count_nonzero(d) == np.size(d):
+        y = a / d
+    else:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y = np.divide(a, d)
+    return _keep_zero(a, y) if math.isnan(np.vdot(y, y)) else y
 
 
-scale: Op = Op(
+scale_op: Op = Op(
     _scale,
     lambda g, y, a, slope: scale(g, slope),
-    lambda g, y, a, slope: scale(g, a),
+    lambda g, y, a, slope: both(g, a),
     name="scale",
     formula="{0} * {1}",
     elementwise=True,
     samples=pairs(-2, 2),
     reference=np.multiply,
 )
-over: Op = Op(
+both_op: Op = Op(
+    _both,
+    lambda g, y, a, b: both(g, b),
+    lambda g, y, a, b: both(g, a),
+    name="both",
+    formula="{0} * {1}",
+    elementwise=True,
+    samples=pairs(-2, 2),
+    reference=np.multiply,
+)
+over_op: Op = Op(
     _over,
     lambda g, y, a, d: over(g, d),
-    lambda g, y, a, d: -over(scale(g, y), d),
+    lambda g, y, a, d: -over(both(g, y), d),
     name="over",
     formula="{0} / {1}",
     elementwise=True,
     samples=pairs(-2, 2, 0.5, 2),
     reference=np.divide,
 )
+scale, both, over = direct(scale_op), direct(both_op), direct(over_op)

@@ -61,7 +61,7 @@ arccos: Op = Op(
 
 def _arctan_vjp(g: Any, y: Any, x: Any) -> Any:
     h = np.hypot(1.0, x)
-    return g / h / h
+    return over(over(g, h), h)
 
 
 arctan: Op = Op(np.arctan, _arctan_vjp, elementwise=True, samples=within(-3, 3))
@@ -70,7 +70,7 @@ sinh: Op = Op(np.sinh, lambda g, y, x: scale(g, np.cosh(x)), elementwise=True, s
 cosh: Op = Op(np.cosh, lambda g, y, x: scale(g, np.sinh(x)), elementwise=True, samples=within(-2, 2))
 # (1 - y)(1 + y) keeps the digits that 1 - y**2 cancels where tanh saturates.
 tanh: Op = Op(np.tanh, lambda g, y, x: g * ((1 - y) * (1 + y)), elementwise=True, samples=within(-2, 2))
-arcsinh: Op = Op(np.arcsinh, lambda g, y, x: g / np.hypot(1.0, x), elementwise=True, samples=within(-3, 3))
+arcsinh: Op = Op(np.arcsinh, lambda g, y, x: over(g, np.hypot(1.0, x)), elementwise=True, samples=within(-3, 3))
 arccosh: Op = Op(
     np.arccosh,
     lambda g, y, x: over(g, np.sqrt(x - 1) * np.sqrt(x + 1)),
