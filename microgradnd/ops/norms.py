@@ -18,7 +18,9 @@ __all__ = ["matrix_norm", "norm", "vector_norm"]
 
 norm_op: Op = Op(
     lambda x, axis=None, keepdims=False: np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)),
-    lambda g, y, x, axis=None, keepdims=False: scale(spread(g, x, axis, keepdims), over(x, spread(y, x, axis, keepdims))),
+    lambda g, y, x, axis=None, keepdims=False: scale(
+        spread(g, x, axis, keepdims), over(x, spread(y, x, axis, keepdims))
+    ),
     name="norm",
     formula="‖{0}‖",
     reference=lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),

@@ -267,7 +267,9 @@ def _spread_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 var_op: Op = Op(
     np.var,
-    lambda g, y, x, axis=None, keepdims=False, ddof=0: scale(spread(2 * g, x, axis, keepdims), _slope(x, y, axis, ddof)),
+    lambda g, y, x, axis=None, keepdims=False, ddof=0: scale(
+        spread(2 * g, x, axis, keepdims), _slope(x, y, axis, ddof)
+    ),
     name="var",
     samples=_spread_samples,
     reference=_var_reference,

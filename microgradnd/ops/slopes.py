@@ -18,6 +18,8 @@ import numpy as np
 from ..core import Node, Op
 from ._samples import pairs
 
+_ndarray = np.ndarray
+
 
 def direct(op: Op) -> Callable[[Any, Any], Any]:
     """The op, for a rule to call: on arrays, where nothing is recorded, it is its forward and no more."""
@@ -25,6 +27,8 @@ def direct(op: Op) -> Callable[[Any, Any], Any]:
 
     @functools.wraps(forward)
     def call(a: Any, b: Any) -> Any:
+        if a.__class__ is _ndarray is b.__class__:
+            return forward(a, b)
         return op(a, b) if isinstance(a, Node) or isinstance(b, Node) else forward(a, b)
 
     return call
@@ -32,7 +36,11 @@ def direct(op: Op) -> Callable[[Any, Any], Any]:
 
 def _bounded(x: Any) -> bool:
     """Whether no element is infinite or nan; a dot product is the cheapest look at all of them."""
-    return math.isfinite(x if x.__class__ is float else np.vdot(x, x))
+    if x.__class__ is float or x.__class__ is int:
+        return math.isfinite(x)
+    if x.size == 1:
+        return math.isfinite(x.item())
+    return math.isfinite(x.dot(x) if x.ndim == 1 else np.vdot(x, x))
 
 
 def _keep_zero(a: Any, y: Any) -> Any:
@@ -60,7 +68,7 @@ def _over(a: Any, d: Any) -> Any:
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
             y = np.divide(a, d)
-    return _keep_zero(a, y) if math.isnan(np.vdot(y, y)) else y
+    return y if _bounded(y) else _keep_zero(a, y)
 
 
 scale_op: Op = Op(
