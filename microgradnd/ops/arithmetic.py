@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Op, sample
 from ..dispatch import cast, composed, implements, refuse
 from ._samples import apart, calls, pairs, pairs_apart, within
-from .slopes import direct, over, scale
+from .slopes import Binary, direct, over, scale
 
 __all__ = [
     "abs",
@@ -104,7 +104,7 @@ power_slope_op: Op = Op(
     samples=pairs(0.5, 2, 1.5, 3),
     domain=(0, np.inf),
 )
-power_slope = direct(power_slope_op)
+power_slope: Binary = direct(power_slope_op)
 power: Op = Op(
     np.power,
     lambda g, y, x, p: scale(g, power_slope(x, p)),

@@ -21,7 +21,10 @@ from ._samples import pairs
 _ndarray = np.ndarray
 
 
-def direct(op: Op) -> Callable[[Any, Any], Any]:
+Binary = Callable[[Any, Any], Any]
+
+
+def direct(op: Op) -> Binary:
     """The op, for a rule to call: on arrays, where nothing is recorded, it is its forward and no more."""
     forward = op.forward
 
@@ -40,7 +43,7 @@ def _bounded(x: Any) -> bool:
         return math.isfinite(x)
     if x.size == 1:
         return math.isfinite(x.item())
-    return math.isfinite(x.dot(x) if x.ndim == 1 else np.vdot(x, x))
+    return math.isfinite(np.vdot(x, x))
 
 
 def _keep_zero(a: Any, y: Any) -> Any:
@@ -101,4 +104,6 @@ over_op: Op = Op(
     samples=pairs(-2, 2, 0.5, 2),
     reference=np.divide,
 )
-scale, both, over = direct(scale_op), direct(both_op), direct(over_op)
+scale: Binary = direct(scale_op)
+both: Binary = direct(both_op)
+over: Binary = direct(over_op)
