@@ -19,7 +19,7 @@ import numpy as np
 
 from .context import MODE, SCOPE, PullbackScope
 from .core import Node, Op, constant, latest_change, unpack
-from .messages import describe, explain
+from .messages import as_cotangent, describe, explain
 
 Pairs = list[tuple[Node, Any]]
 Waiting = list[Any]  # a node, its cotangent so far, and whether that is a sum made here, in an array of its own
@@ -136,10 +136,8 @@ def joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> I
 
 def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
     """What a rule gave, with the type, shape and dtype of the argument it belongs to."""
-    if c is None or (isinstance(c, Node) and not recorded):
-        raise TypeError(f"the rule gave {type(c).__name__}; a rule is plain NumPy and gives an array")
-    if not isinstance(c, Node):
-        c = constant(c) if recorded else np.asarray(c)  # NumPy turns zero-dimensional arrays into scalars
+    if not (recorded and isinstance(c, Node)):
+        c = constant(as_cotangent(c)) if recorded else as_cotangent(c)
     array = x.value
     if c.shape != array.shape:
         if not op.elementwise:

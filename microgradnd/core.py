@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import MODE, SCOPE, Origin, Scope, find_origin
-from .messages import brief, describe, explain
+from .messages import as_output, brief, describe, explain
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
 # "youngest first" is a topological order; and an input that was changed after its consumer
@@ -277,18 +277,18 @@ class Op:
         values = tuple(plain)
         if tracked and (options or self.blocked or len(inputs) != self.arity):
             self.refuse_lost_gradients(inputs, options)
+        saved: Any = None
         try:
             y = self.forward(*values, **options) if options else self.forward(*values)
+            if self.packed:
+                y, saved = self.pack(y)
         except Exception as error:
             raise explain(error, f"`{self.name}` of {', '.join(map(brief, values))}") from None
-        saved: Any = None
-        if self.packed:
-            y, saved = self.pack(y)
         if not tracked:
-            node = constant(y) if any(isinstance(x, Node) for x in inputs) else y
+            node = constant(as_output(y, self.name)) if any(isinstance(x, Node) for x in inputs) else y
         elif (mode := MODE.get()).record:
             node = _new(result_type)
-            node.value = y if type(y) is _ndarray else np.asarray(y)
+            node.value = y if type(y) is _ndarray and y.dtype.kind == "f" else as_output(y, self.name, "f")
             node.op, node.inputs, node.values = self, inputs, values
             node.options, node.saved = options, saved
             node.tracked, node.changed = True, 0

@@ -32,3 +32,41 @@ def explain(error: Exception, where: str) -> Exception:
 def brief(value: Any) -> str:
     """An operand in a few words."""
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+
+
+def as_output(y: Any, name: str, kinds: str = "fiub") -> np.ndarray:
+    """What an op's forward returned, as an array of one of these kinds of numbers, or a TypeError that says what to return."""
+    if not isinstance(y, _NUMBERS):
+        raise TypeError(
+            f"the forward of `{name}` returned {_a(y)}: it returns one array"
+            + (", or several with mg.op(..., several=True)" if isinstance(y, tuple | list) else "")
+        )
+    array = np.asarray(y)
+    if array.dtype.kind not in kinds:
+        way = (
+            "and complex numbers are out of scope here: return real and imaginary part, with several=True"
+            if array.dtype.kind == "c"
+            else "but an input requires a gradient: return floating-point numbers, as y.astype(x.dtype) makes them, "
+            "or give the op x.detach() if no gradient is meant to flow"
+        )
+        raise TypeError(f"the forward of `{name}` returned numbers of dtype {array.dtype}, {way}")
+    return array
+
+
+def as_cotangent(c: Any) -> np.ndarray:
+    """What a rule gave, as an array, which NumPy may have made a scalar, or a TypeError."""
+    if not isinstance(c, _NUMBERS):
+        raise TypeError(f"the rule gave {_a(c)}; a rule is plain NumPy and gives an array")
+    array = np.asarray(c)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"the rule gave numbers of dtype {array.dtype}; a cotangent of real numbers is real: give its .real"
+        )
+    return array
+
+
+_NUMBERS = np.ndarray | np.generic | float | int | complex
+
+
+def _a(thing: Any) -> str:
+    return "None" if thing is None else f"a {type(thing).__name__}"

@@ -376,12 +376,14 @@ def test_an_exception_in_forward_restores_the_mode():
 @pytest.mark.parametrize(
     ("gives", "kind", "says"),
     [
-        (lambda g, y, x: None, TypeError, "NoneType"),
+        (lambda g, y, x: None, TypeError, "gave None"),
+        (lambda g, y, x: [1.0, 2.0], TypeError, "gave a list"),
+        (lambda g, y, x: g * (1 + 2j), TypeError, r"complex128.*\.real"),
         (lambda g, y, x: g[:1], ValueError, r"\(1,\).*\(2,\)"),
         (lambda g, y, x: mg.tensor(g), TypeError, "Tensor"),
         (lambda g, y, x: 1 / 0, ZeroDivisionError, "division"),
     ],
-    ids="abcd",
+    ids="abcdef",
 )
 def test_a_hostile_rule_is_named(gives, kind, says):
     op = mg.op(lambda x: x * 1, gives, name="hostile")
@@ -390,6 +392,50 @@ def test_a_hostile_rule_is_named(gives, kind, says):
         op(x).sum().backward()  # the line
     assert "test_backward.py" in str(caught.value)
     assert x.grad is None
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+@pytest.mark.parametrize(
+    ("returns", "says"),
+    [
+        (lambda x: None, "returned None: it returns one array"),
+        (lambda x: [x, x], r"returned a list.*several=True"),
+        (lambda x: (x, x), r"returned a tuple.*several=True"),
+        (lambda x: "x", "returned a str"),
+        (lambda x: mg.tensor(x), "returned a Tensor"),
+        (lambda x: x * 1j, r"complex128.*out of scope.*real"),
+        (lambda x: x.astype(object), "dtype object"),
+    ],
+    ids="abcdefg",
+)
+def test_a_hostile_forward_is_named(returns, says, tracked):
+    op = mg.op(returns, lambda g, y, x: g, name="hostile")
+    with pytest.raises(TypeError, match=f"the forward of `hostile` {says}" if says[0] == "r" else f"`hostile`.*{says}"):
+        op(mg.tensor([1.0, 2.0], requires_grad=tracked))
+
+
+@pytest.mark.parametrize(
+    "returns", [lambda x: x.astype(int), lambda x: x > 0, lambda x: 3, lambda x: np.int64(3)], ids="abcd"
+)
+def test_whole_numbers_for_what_requires_a_gradient_are_refused(returns):
+    op = mg.op(returns, lambda g, y, x: g, name="count")
+    with pytest.raises(TypeError, match=r"`count` returned numbers of dtype .*astype\(x.dtype\).*detach"):
+        op(leaf([1.0, 2.0]))
+    assert np.shape(op(np.array([1.0, 2.0]))) == np.shape(op(mg.tensor([1.0, 2.0]))) == np.shape(returns(np.ones(2)))
+
+
+@pytest.mark.parametrize("returns", [lambda x: 2.5, lambda x: np.float64(2.5), lambda x: np.array(2.5)], ids="abc")
+def test_a_scalar_of_a_forward_is_an_array_without_dimensions(returns):
+    y = mg.op(returns, lambda g, y, x: np.zeros_like(x), name="half")(leaf([1.0, 2.0]))
+    assert y.shape == ()
+    assert y.item() == 2.5
+
+
+@pytest.mark.parametrize("more", [{"several": True}, {"saves": lambda x: x}], ids="ab")
+def test_a_forward_that_returns_too_little_is_named(more):
+    op = mg.op(lambda x: None, vjp=lambda g, y, x, **_: (x,), name="short", **more)
+    with pytest.raises(TypeError, match=r"`short` of \(2,\) float64"):
+        op(leaf([1.0, 2.0]))
 
 
 def test_a_rule_of_another_dtype_is_cast():
