@@ -1,4 +1,8 @@
-"""The ops, by family. Each entry is forward, rules, formula and samples, side by side."""
+"""The ops, by family. Each entry is forward, rules, formula and samples, side by side.
+
+In the docstrings, ``g`` is the cotangent of the result ``y``, and *gradient* what of it an argument gets: the rule
+that the function adds to what NumPy's page of the same name tells.
+"""
 
 from types import ModuleType as _Module
 from typing import TYPE_CHECKING

@@ -249,10 +249,19 @@ choose_where: Op = Op(
 def where(condition: Any, *choices: Any) -> Any:
     """`np.where`: with two choices a differentiable pick, without any the indices.
 
+    Shapes: condition and choices broadcast. Gradient: ``g`` for the choice that was taken, 0 for the other, even
+    where the slope of what was not taken is infinite.
+
+    Raises
+    ------
+    ValueError
+        If one choice is given without the other.
+
+    Examples
+    --------
     >>> import microgradnd as mg
-    >>> x = mg.tensor([-1.0, 4.0], requires_grad=True)
-    >>> np.where(x > 0, np.sqrt(np.maximum(x, 0)), 0.0).data
-    array([0., 2.])
+    >>> mg.grad(lambda x: np.where(x > 0, np.sqrt(x), 0.0).sum())(np.array([0.0, 4.0]))
+    array([0.  , 0.25])
     """
     if not choices:
         return np.nonzero(condition)
@@ -274,6 +283,17 @@ def clip(
 ) -> Any:
     """`np.clip`: kept between two bounds, either of which may be None; slope 1 at the bounds themselves.
 
+    Shapes: `a` and the bounds broadcast. Gradient: ``g`` for `a` inside, for the bound that cut it outside.
+
+    Raises
+    ------
+    ValueError
+        If the bounds are given under both pairs of names.
+    TypeError
+        If only one of `a_min` and `a_max` is given: None is no bound.
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> x = mg.tensor([-1.0, 0.5, 2.0], requires_grad=True)
     >>> mg.clip(x, 0, 2).sum().backward()
@@ -292,7 +312,14 @@ def clip(
 
 @composed(np.float_power)
 def float_power(x1: Any, x2: Any) -> Any:
-    """`np.float_power`: `np.power` in float64."""
+    """`np.float_power`: `np.power` in float64.
+
+    Shapes: `x1` and `x2` broadcast. Gradient: that of `power`, in the dtype that each argument has.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.float_power)(3.0, 2)
+    array(6.)
+    """
     return power(cast(x1, np.float64, "np.float_power"), cast(x2, np.float64, "np.float_power"))
 
 

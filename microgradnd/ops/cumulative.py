@@ -89,25 +89,54 @@ def _run(op: Op, name: str, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
 
 @composed(np.cumsum)
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """`np.cumsum`: running sums along an axis, by default of the flattened array."""
+    """`np.cumsum`: running sums along an axis, by default of the flattened array.
+
+    Shapes: that of `a`; flat where `axis` is None. Gradient: ``g`` summed from behind.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.cumsum(x).sum())(np.ones(3))
+    array([3., 2., 1.])
+    """
     return _run(cumsum_op, "np.cumsum", a, axis, dtype, out)
 
 
 @composed(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """`np.cumprod`: running products; the gradient is right where elements are zero."""
+    """`np.cumprod`: running products; the gradient is right where elements are zero.
+
+    Shapes: that of `a`; flat where `axis` is None. Gradient: ``sum(g[j] * y[j] / x[i])`` over ``j >= i``, without the
+    division (Hillis & Steele 1986, doi 10.1145/7902.7903).
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.cumprod(x)[-1])(np.array([2.0, 0.0, 4.0]))
+    array([0., 8., 0.])
+    """
     return _run(cumprod_op, "np.cumprod", a, axis, dtype, out)
 
 
 @composed(np.nancumsum)
 def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """`np.nancumsum`: NaN counts as 0."""
+    """`np.nancumsum`: NaN counts as 0.
+
+    Shapes and gradient: those of `cumsum`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.nancumsum(x)[-1])(np.array([1.0, np.nan]))
+    array([1., 0.])
+    """
     return cumsum(np.where(np.isnan(a), 0.0, a), axis, dtype, out)
 
 
 @composed(np.nancumprod)
 def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """`np.nancumprod`: NaN counts as 1."""
+    """`np.nancumprod`: NaN counts as 1.
+
+    Shapes and gradient: those of `cumprod`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.nancumprod(x)[-1])(np.array([2.0, np.nan, 3.0]))
+    array([3., 0., 2.])
+    """
     return cumprod(np.where(np.isnan(a), 1.0, a), axis, dtype, out)
 
 
@@ -127,7 +156,21 @@ def _cumulative(run: Any, start: float, x: Any, axis: Any, dtype: Any, out: Any,
 def cumulative_sum(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:
-    """`np.cumulative_sum`: running sums, from 0 on if `include_initial`."""
+    """`np.cumulative_sum`: running sums, from 0 on if `include_initial`.
+
+    Shapes: that of `x`, one longer along `axis` if `include_initial`. Gradient: that of `cumsum`.
+
+    Raises
+    ------
+    ValueError
+        If `axis` is left out for more than one axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.cumulative_sum(mg.tensor([1.0, 2.0]), include_initial=True).data
+    array([0., 1., 3.])
+    """
     return _cumulative(cumsum, 0.0, x, axis, dtype, out, include_initial)
 
 
@@ -135,7 +178,21 @@ def cumulative_sum(
 def cumulative_prod(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
 ) -> Any:
-    """`np.cumulative_prod`: running products, from 1 on if `include_initial`."""
+    """`np.cumulative_prod`: running products, from 1 on if `include_initial`.
+
+    Shapes: that of `x`, one longer along `axis` if `include_initial`. Gradient: that of `cumprod`.
+
+    Raises
+    ------
+    ValueError
+        If `axis` is left out for more than one axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.cumulative_prod(mg.tensor([3.0, 2.0]), include_initial=True).data
+    array([1., 3., 6.])
+    """
     return _cumulative(cumprod, 1.0, x, axis, dtype, out, include_initial)
 
 
@@ -180,7 +237,21 @@ ACCUMULATIONS.update(
 
 @composed(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _NO) -> Any:
-    """`np.diff`: each element minus the one before it, `n` times over."""
+    """`np.diff`: each element minus the one before it, `n` times over.
+
+    Shapes: `n` shorter along `axis`. Gradient: ``g[i - 1] - g[i]``, `n` times over.
+
+    Raises
+    ------
+    ValueError
+        If `n` is negative.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.diff(x)[0])(np.ones(3))
+    array([-1.,  1.,  0.])
+    """
     if n < 0:
         raise ValueError(f"np.diff takes n >= 0, not {n}")
     axis = _along(a, axis)
@@ -202,7 +273,14 @@ def _one_wide(end: Any, a: Any, axis: int) -> list[Any]:
 
 @composed(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """`np.ediff1d`: differences of the flattened array, with something before and behind."""
+    """`np.ediff1d`: differences of the flattened array, with something before and behind.
+
+    Shapes: any, of n elements, to ``(n - 1,)`` and the ends. Gradient: that of `diff`; an end's own part of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.ediff1d(x)[1])(np.ones(3))
+    array([ 0., -1.,  1.])
+    """
     parts = [diff(np.reshape(ary, -1))]
     if to_begin is not None:
         parts.insert(0, np.reshape(to_begin, -1))
@@ -213,7 +291,15 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 @composed(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """`np.trapezoid`: the integral along an axis by the trapezoidal rule."""
+    """`np.trapezoid`: the integral along an axis by the trapezoidal rule.
+
+    Shapes: `axis` goes. Gradient: ``g * dx`` inside, half of that at both ends; for `x` the differences of mean
+    heights.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.trapezoid)(np.ones(3))
+    array([0.5, 1. , 0.5])
+    """
     axis = _along(y, axis)
     if x is not None:
         dx = diff(x, axis=axis if np.ndim(x) > 1 else -1)
@@ -224,7 +310,23 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @composed(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    """`np.gradient`: second-order central differences inside, one-sided ones at the edges."""
+    """`np.gradient`: second-order central differences inside, one-sided ones at the edges.
+
+    Shapes: that of `f`, once for each axis. Gradient: the same stencil's transpose.
+
+    Raises
+    ------
+    TypeError
+        If the number of spacings is neither none, one, nor that of the axes.
+    ValueError
+        If an axis is too short for `edge_order`, which is 1 or 2.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda f: mg.gradient(f)[1])(np.ones(3))
+    array([-0.5,  0. ,  0.5])
+    """
     axes = range(np.ndim(f)) if axis is None else [_along(f, i) for i in np.atleast_1d(axis)]
     if len(varargs) not in (0, 1, len(axes)):
         raise TypeError(f"np.gradient takes no spacing, one for all, or one for each of the {len(axes)} axes")

@@ -105,6 +105,9 @@ def einsum(
 ) -> Any:
     """`np.einsum`: sums of products over named indices.
 
+    Shapes: a result's axis is as long as its index is in the operands. Gradient: for each operand an `einsum` of ``g`` with
+    all the others, over the indices that the operand lacks.
+
     Parameters
     ----------
     *args
@@ -115,6 +118,11 @@ def einsum(
         Memory layout of the result.
     optimize
         As for NumPy; the backward pass uses it too, and looks for its own path where one was given.
+
+    Raises
+    ------
+    ValueError
+        If terms and operands don't match, in number, axes or lengths.
 
     Examples
     --------

@@ -90,14 +90,28 @@ floor_divide: Op = Op(
 
 @implements(np.round, np.around)
 def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    """`np.round`: to the nearest, halves to even; flat, so the gradient is 0."""
+    """`np.round`: to the nearest, halves to even; flat, so the gradient is 0.
+
+    Shapes: that of `a`. Gradient: 0, also at the steps.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.round(x) * x)(2.6)
+    array(3.)
+    """
     refuse("np.round", out=out)
     return round_op(a, decimals=decimals) if decimals else round_op(a)
 
 
 @implements(np.fix)
 def fix(x: Any, out: Any = None) -> Any:
-    """`np.fix`: rounded towards zero; flat, so the gradient is 0."""
+    """`np.fix`: rounded towards zero; flat, so the gradient is 0.
+
+    Shapes: that of `x`. Gradient: 0, also at the steps.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.fix(x) * x)(-2.6)
+    array(-2.)
+    """
     refuse("np.fix", out=out)
     return trunc(x)
 
@@ -114,19 +128,40 @@ modf_op: Op = Op(
 
 @composed(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
-    """`np.modf`: the fractional part, with slope 1, and the whole part, which is flat."""
+    """`np.modf`: the fractional part, with slope 1, and the whole part, which is flat.
+
+    Shapes: two of that of `x`. Gradient: ``g`` of the fractional part.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.modf(x)[0] * 3)(2.25)
+    array(3.)
+    """
     return modf_op(x), trunc(x)
 
 
 @composed(np.divmod)
 def divmod(a: Any, b: Any) -> tuple[Any, Any]:
-    """`np.divmod`: `np.floor_divide` and `np.remainder` at once."""
+    """`np.divmod`: `np.floor_divide` and `np.remainder` at once.
+
+    Shapes: `a` and `b` broadcast, twice. Gradient: that of `remainder`: ``g`` for `a`, ``-g * (a // b)`` for `b`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.divmod(a, b)[1], argnums=(0, 1))(7.0, 2.0)
+    (array(1.), array(-3.))
+    """
     return floor_divide(a, b), np.remainder(a, b)
 
 
 @composed(np.frexp)
 def frexp(x: Any) -> tuple[Any, Any]:
-    """`np.frexp`: the mantissa as a tensor, the exponent as integers."""
+    """`np.frexp`: the mantissa as a tensor, the exponent as integers.
+
+    Shapes: two of that of `x`. Gradient: of the mantissa ``g / 2**exponent``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.frexp(x)[0])(6.0)
+    array(0.125)
+    """
     _, exponent = np.frexp(x.detach().numpy())
     return ldexp(x, -exponent), exponent
 
@@ -142,7 +177,21 @@ nan_to_num_op: Op = Op(
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """`np.nan_to_num`: numbers in place of NaN and infinities; no gradient where it replaced one."""
+    """`np.nan_to_num`: numbers in place of NaN and infinities; no gradient where it replaced one.
+
+    Shapes: that of `x`. Gradient: ``g`` where `x` is finite, 0 elsewhere.
+
+    Raises
+    ------
+    TypeError
+        With ``copy=False``: a tensor is never changed in place.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.nan_to_num(x).sum())(np.array([1.0, np.nan]))
+    array([1., 0.])
+    """
     if not copy:
         raise TypeError("np.nan_to_num of a tensor can't honour copy=False: it gives a new tensor, and changes none")
     return nan_to_num_op(x, nan=nan, posinf=posinf, neginf=neginf)
@@ -150,17 +199,38 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 
 @composed(np.real)
 def real(val: Any) -> Any:
-    """`np.real` of real numbers: themselves."""
+    """`np.real` of real numbers: themselves.
+
+    Shapes: that of `val`. Gradient: ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.real)(2.0)
+    array(1.)
+    """
     return val
 
 
 @composed(np.imag)
 def imag(val: Any) -> Any:
-    """`np.imag` of real numbers: zeros."""
+    """`np.imag` of real numbers: zeros.
+
+    Shapes: that of `val`. Gradient: 0.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: x + mg.imag(x))(2.0)
+    array(1.)
+    """
     return np.zeros_like(val)
 
 
 @composed(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
-    """`np.real_if_close` of real numbers: themselves."""
+    """`np.real_if_close` of real numbers: themselves.
+
+    Shapes: that of `a`. Gradient: ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.real_if_close)(2.0)
+    array(1.)
+    """
     return a

@@ -179,7 +179,8 @@ put_op: Op = Op(
 def put(x: Any, index: Any, v: Any) -> Any:
     """A new array: `x` with ``[index] = v``, differentiable in both.
 
-    Where an index is named twice the last value stays, and only that one gets a gradient.
+    Shapes: that of `x`. Gradient: ``g`` for `x`, 0 where it was overwritten; ``g[index]`` for `v`. Where an index is named
+    twice the last value stays, and only that one gets a gradient.
 
     Parameters
     ----------
@@ -223,7 +224,24 @@ refuses("use np.where(mask, x, y), np.broadcast_to or mg.put(y, index, x) for a 
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
-    """`np.take`: the entries at `indices` along an axis, or of the raveled array."""
+    """`np.take`: the entries at `indices` along an axis, or of the raveled array.
+
+    Shapes: `axis` is replaced by the shape of `indices`. Gradient: ``g`` added up where an element was read, 0 where
+    none was.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range, in mode "raise".
+    ValueError
+        For a mode other than "raise", "wrap" and "clip".
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.take(x, [0, 0, 2]).sum())(np.ones(3))
+    array([2., 0., 1.])
+    """
     refuse("np.take", out=out)
     a, places = as_array(a), np.asarray(values(indices))
     if axis is None:
@@ -240,7 +258,24 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """`np.take_along_axis`: entries along an axis, chosen anew for every line along it."""
+    """`np.take_along_axis`: entries along an axis, chosen anew for every line along it.
+
+    Shapes: that of `indices`, broadcast against `arr` but for `axis`. Gradient: ``g`` added up where an element was
+    read, 0 where none was.
+
+    Raises
+    ------
+    ValueError
+        If `indices` has another number of axes than `arr`.
+    IndexError
+        If `indices` aren't integers, or out of range.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.take_along_axis(x, np.array([[1]]), 1).sum())(np.ones((1, 3)))
+    array([[0., 1., 0.]])
+    """
     return pick_along(arr, np.asarray(values(indices)), axis)
 
 
@@ -261,7 +296,22 @@ def pick_along(arr: Any, indices: np.ndarray, axis: int | None, once: bool = Fal
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
-    """`np.compress`: the entries along an axis where a condition holds."""
+    """`np.compress`: the entries along an axis where a condition holds.
+
+    Shapes: `axis` gets as long as the condition holds often. Gradient: ``g`` added up where an element was read, 0
+    where none was.
+
+    Raises
+    ------
+    ValueError
+        If `condition` isn't a vector.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.compress([True, False, True], x).sum())(np.ones(3))
+    array([1., 0., 1.])
+    """
     refuse("np.compress", out=out)
     if np.ndim(values(condition)) != 1:
         raise ValueError(f"compress takes a condition with one axis; got shape {np.shape(values(condition))}")
@@ -270,13 +320,37 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    """`np.extract`: the elements where a condition holds."""
+    """`np.extract`: the elements where a condition holds.
+
+    Shapes: ``(k,)`` if the condition holds k times. Gradient: ``g`` added up where an element was read, 0 where none
+    was.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.extract(x > 1, x).sum())(np.array([0.0, 2.0]))
+    array([0., 1.])
+    """
     return take(arr, np.flatnonzero(values(condition)))
 
 
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """`np.select`: from the first choice whose condition holds, else the default."""
+    """`np.select`: from the first choice whose condition holds, else the default.
+
+    Shapes: conditions, choices and default broadcast. Gradient: ``g`` for the choice that was taken, 0 for the others.
+
+    Raises
+    ------
+    ValueError
+        If there aren't as many choices as conditions, or none.
+    TypeError
+        If a condition isn't boolean.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.select([x < 0, x > 1], [-x, 2 * x]).sum())(np.array([-1.0, 0.5, 2.0]))
+    array([-1.,  0.,  2.])
+    """
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(
             f"select takes a choice for each condition, and at least one: got {len(condlist)} conditions and {len(choicelist)} choices"
@@ -292,7 +366,21 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: Any = "raise") -> Any:
-    """`np.choose`: each element from the choice that the integer at its place numbers."""
+    """`np.choose`: each element from the choice that the integer at its place numbers.
+
+    Shapes: `a` and the choices broadcast. Gradient: ``g`` for the choice that was taken, 0 for the others.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, in mode "raise".
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.choose([0, 1], [x, 2 * x]).sum())(np.ones(2))
+    array([1., 2.])
+    """
     refuse("np.choose", out=out)
     which, options = np.asarray(values(a)), list(choices)
     np.choose(which, range(len(options)), mode=mode)  # NumPy's errors for numbers out of range
@@ -302,7 +390,21 @@ def choose(a: Any, choices: Any, out: None = None, mode: Any = "raise") -> Any:
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """`np.piecewise`: on each region of `x`, the function given for it; of several that hold, the last."""
+    """`np.piecewise`: on each region of `x`, the function given for it; of several that hold, the last.
+
+    Shapes: that of `x`. Gradient: through the function of the region an element lies in.
+
+    Raises
+    ------
+    ValueError
+        If there isn't a function for each condition, and at most one more for the rest.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.piecewise(x, [x > 0], [np.square, 0.0]).sum())(np.array([-1.0, 3.0]))
+    array([0., 6.])
+    """
     x, conditions = as_array(x), values(condlist)
     if np.isscalar(conditions) or (not isinstance(conditions[0], list | np.ndarray) and x.ndim):
         conditions = [conditions]

@@ -70,7 +70,14 @@ concatenate_op: Op = Op(
 def concatenate(
     arrays: Any, /, axis: Any = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
-    """`np.concatenate`: join along an existing axis; None flattens first."""
+    """`np.concatenate`: join along an existing axis; None flattens first.
+
+    Shapes: equal but along `axis`, where lengths add up. Gradient: each array gets its part of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.concatenate([x, 3 * x]).sum())(np.ones(2))
+    array([4., 4.])
+    """
     refuse("np.concatenate", out=out)
     parts = [as_array(a) for a in arrays]
     if axis is None:
@@ -90,7 +97,21 @@ concat = concatenate
 
 @implements(np.stack)
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """`np.stack`: join along a new axis."""
+    """`np.stack`: join along a new axis.
+
+    Shapes: k of one shape, to that with a k put in at `axis`. Gradient: each array gets its part of ``g``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.stack([x, 3 * x]).sum())(2.0)
+    array(4.)
+    """
     refuse("np.stack", out=out)
     parts = [as_array(a) for a in arrays]
     shapes = {a.shape for a in parts}
@@ -102,13 +123,28 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, ca
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """`np.vstack`: join below each other; vectors count as rows."""
+    """`np.vstack`: join below each other; vectors count as rows.
+
+    Shapes: ``(m, ...)`` and ``(n, ...)`` to ``(m + n, ...)``, vectors as ``(1, n)``. Gradient: each array gets its part
+    of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.vstack([mg.tensor([1.0, 2.0]), np.ones((2, 2))]).shape
+    (3, 2)
+    """
     return concatenate([atleast_2d(a) for a in tup], 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """`np.hstack`: join beside each other, vectors end to end."""
+    """`np.hstack`: join beside each other, vectors end to end.
+
+    Shapes: ``(k, m, ...)`` and ``(k, n, ...)`` to ``(k, m + n, ...)``. Gradient: each array gets its part of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.hstack([mg.tensor([[1.0, 2.0]]), np.ones((1, 3))]).shape
+    (1, 5)
+    """
     parts = [atleast_1d(a) for a in tup]
     axis = 0 if parts and parts[0].ndim == 1 else 1
     return concatenate(parts, axis, dtype=dtype, casting=casting)
@@ -116,20 +152,50 @@ def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
 
 @implements(np.dstack)
 def dstack(tup: Any) -> Any:
-    """`np.dstack`: join behind each other, along the third axis."""
+    """`np.dstack`: join behind each other, along the third axis.
+
+    Shapes: ``(k, l, m)`` and ``(k, l, n)`` to ``(k, l, m + n)``, matrices as ``(k, l, 1)``. Gradient: each array gets
+    its part of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.dstack([mg.tensor([[1.0, 2.0]]), np.ones((1, 2))]).shape
+    (1, 2, 2)
+    """
     return concatenate([atleast_3d(a) for a in tup], 2)
 
 
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
-    """`np.column_stack`: join beside each other; vectors count as columns."""
+    """`np.column_stack`: join beside each other; vectors count as columns.
+
+    Shapes: ``(k, m)`` and ``(k, n)`` to ``(k, m + n)``, vectors as ``(k, 1)``. Gradient: each array gets its part of
+    ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.column_stack([mg.tensor([1.0, 2.0]), np.ones(2)]).shape
+    (2, 2)
+    """
     parts = [as_array(a) for a in tup]
     return concatenate([reshape(a, (-1, 1)) if a.ndim < 2 else a for a in parts], 1)
 
 
 @implements(np.block)
 def block(arrays: Any) -> Any:
-    """`np.block`: an array from nested lists of blocks, the innermost joined along the last axis."""
+    """`np.block`: an array from nested lists of blocks, the innermost joined along the last axis.
+
+    Shapes: as of `concatenate`, from the last axis forward. Gradient: each array gets its part of ``g``.
+
+    Raises
+    ------
+    ValueError
+        If the lists are empty or nested unequally.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.block([[x, 2 * x], [0.0, x]]).sum())(2.0)
+    array(4.)
+    """
 
     def depth_of(part: Any) -> int:
         if not isinstance(part, list):
@@ -159,7 +225,14 @@ def block(arrays: Any) -> Any:
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`np.array_split`: cut into parts along an axis; the first ones are longer where it doesn't divide."""
+    """`np.array_split`: cut into parts along an axis; the first ones are longer where it doesn't divide.
+
+    Shapes: that of `ary`, shorter along `axis`. Gradient: the parts of ``g`` joined.
+
+    >>> import microgradnd as mg
+    >>> [part.shape for part in mg.array_split(mg.tensor([1.0, 2.0, 3.0]), 2)]
+    [(2,), (1,)]
+    """
     ary = as_array(ary)
     lead = (slice(None),) * normalize_axis_index(axis, ary.ndim)
     places = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
@@ -174,7 +247,21 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`np.split`: cut into equal parts, or at indices, along an axis."""
+    """`np.split`: cut into equal parts, or at indices, along an axis.
+
+    Shapes: that of `ary`, shorter along `axis`. Gradient: the parts of ``g`` joined.
+
+    Raises
+    ------
+    ValueError
+        If the length can't be divided into equal parts.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.split(x, 2)[1].sum())(np.ones(4))
+    array([0., 0., 1., 1.])
+    """
     length = np.shape(ary)[axis]
     if not np.ndim(indices_or_sections) and length % int(indices_or_sections):
         raise ValueError(
@@ -185,19 +272,63 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`np.vsplit`: cut along the first axis."""
+    """`np.vsplit`: cut along the first axis.
+
+    Shapes: that of `ary`, shorter along axis 0. Gradient: the parts of ``g`` joined.
+
+    Raises
+    ------
+    ValueError
+        If `ary` has fewer than two axes.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.vsplit(x, 2)[1].sum())(np.ones((2, 2)))
+    array([[0., 0.],
+           [1., 1.]])
+    """
     return split(_with_axes(ary, 2, "vsplit"), indices_or_sections, 0)
 
 
 @implements(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`np.hsplit`: cut along the second axis, vectors along their only one."""
+    """`np.hsplit`: cut along the second axis, vectors along their only one.
+
+    Shapes: that of `ary`, shorter along axis 1. Gradient: the parts of ``g`` joined.
+
+    Raises
+    ------
+    ValueError
+        If `ary` has fewer than one axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.hsplit(x, 2)[1].sum())(np.ones((2, 2)))
+    array([[0., 1.],
+           [0., 1.]])
+    """
     return split(_with_axes(ary, 1, "hsplit"), indices_or_sections, 1 if np.ndim(ary) > 1 else 0)
 
 
 @implements(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`np.dsplit`: cut along the third axis."""
+    """`np.dsplit`: cut along the third axis.
+
+    Shapes: that of `ary`, shorter along axis 2. Gradient: the parts of ``g`` joined.
+
+    Raises
+    ------
+    ValueError
+        If `ary` has fewer than three axes.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.dsplit(x, 2)[1].sum())(np.ones((1, 1, 2)))
+    array([[[0., 1.]]])
+    """
     return split(_with_axes(ary, 3, "dsplit"), indices_or_sections, 2)
 
 
@@ -209,7 +340,22 @@ def _with_axes(ary: Any, least: int, name: str) -> Any:
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """`np.unstack`: the slices along an axis, as a tuple."""
+    """`np.unstack`: the slices along an axis, as a tuple.
+
+    Shapes: that of `x` without `axis`, as often as that is long. Gradient: the parts of ``g`` stacked.
+
+    Raises
+    ------
+    ValueError
+        If `x` has no axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.unstack(x)[1].sum())(np.ones((2, 2)))
+    array([[0., 0.],
+           [1., 1.]])
+    """
     if not np.ndim(x):
         raise ValueError("unstack needs an axis to cut along; the input is zero-dimensional")
     return tuple(moveaxis(x, axis, 0))
@@ -223,7 +369,21 @@ if hasattr(np, "unstack"):  # NumPy 2.1
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """`np.repeat`: each element several times, along an axis."""
+    """`np.repeat`: each element several times, along an axis.
+
+    Shapes: `axis` becomes `repeats` times as long. Gradient: ``g`` summed over the copies of each element.
+
+    Raises
+    ------
+    ValueError
+        If a number of repeats is negative.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.repeat(x, [1, 3]).sum())(np.ones(2))
+    array([1., 3.])
+    """
     a = as_array(a)
     if axis is None:
         a, axis = ravel(a), 0
@@ -240,7 +400,14 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 @implements(np.tile)
 def tile(A: Any, reps: Any) -> Any:
-    """`np.tile`: the whole array side by side, so many times along each axis."""
+    """`np.tile`: the whole array side by side, so many times along each axis.
+
+    Shapes: each axis becomes so many times as long. Gradient: ``g`` summed over the copies.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.tile(x, 3).sum())(np.ones(2))
+    array([3., 3.])
+    """
     A = as_array(A)
     times = tuple(reps) if np.ndim(reps) else (int(reps),)
     ndim = max(A.ndim, len(times))
@@ -252,7 +419,14 @@ def tile(A: Any, reps: Any) -> Any:
 
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
-    """`np.resize`: another size, filled by reading the elements over and over."""
+    """`np.resize`: another size, filled by reading the elements over and over.
+
+    Shapes: to `new_shape`. Gradient: ``g`` summed over the copies of each element, 0 for one that isn't read.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.resize(x, 3).sum())(np.ones(2))
+    array([2., 1.])
+    """
     flat = ravel(a)
     places = np.resize(np.arange(flat.size), new_shape)  # zeros where there is nothing to read
     return take(flat, places) if flat.size else np.zeros_like(flat, shape=places.shape)
@@ -282,6 +456,9 @@ pad_op: Op = Op(
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """`np.pad`: longer at both ends of each axis; modes constant, edge, reflect, symmetric and wrap.
 
+    Shapes: longer by both pads along each axis. Gradient: ``g`` without its margin, where the margin repeats elements
+    added to theirs.
+
     Parameters
     ----------
     array, pad_width
@@ -295,6 +472,12 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     ------
     TypeError
         For a mode, or a ``reflect_type``, without a gradient rule.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.pad(x, 1, mode="edge").sum())(np.ones(3))
+    array([2., 1., 2.])
     """
     array = as_array(array)
     if isinstance(pad_width, dict):
@@ -320,13 +503,27 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """`np.append`: a new array with values joined at the end."""
+    """`np.append`: a new array with values joined at the end.
+
+    Shapes: both flattened where `axis` is None, else as of `concatenate`. Gradient: each gets its part of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.append(x, 5.0).sum())(np.ones(2))
+    array([1., 1.])
+    """
     return concatenate((arr, values), axis=axis)
 
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """`np.insert`: a new array with values put before the given indices."""
+    """`np.insert`: a new array with values put before the given indices.
+
+    Shapes: longer along `axis` by the number of values. Gradient: `arr` and `values` get their parts of ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x, v: (mg.insert(x, 1, v) * [1.0, 2.0, 3.0]).sum(), argnums=(0, 1))(np.ones(2), 5.0)
+    (array([1., 3.]), array(2.))
+    """
     arr, new = as_array(arr), as_array(values)
     if axis is None:
         arr, axis = ravel(arr), 0
@@ -349,7 +546,14 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """`np.delete`: a new array without the entries at the given indices."""
+    """`np.delete`: a new array without the entries at the given indices.
+
+    Shapes: shorter along `axis`. Gradient: ``g`` where an entry was kept, 0 where not.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.delete(x, 1).sum())(np.ones(3))
+    array([1., 0., 1.])
+    """
     arr = as_array(arr)
     if axis is None:
         arr, axis = ravel(arr), 0
@@ -358,7 +562,21 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """`np.trim_zeros`: without the zeros at the front ("f") and back ("b"), along the given axes."""
+    """`np.trim_zeros`: without the zeros at the front ("f") and back ("b"), along the given axes.
+
+    Shapes: shorter by the zeros. Gradient: ``g``, with 0 where it was trimmed.
+
+    Raises
+    ------
+    ValueError
+        For a `trim` of other letters than "f" and "b".
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.trim_zeros(x).sum())(np.array([0.0, 2.0, 0.0, 3.0]))
+    array([0., 1., 1., 1.])
+    """
     filt = as_array(filt)
     axes = range(filt.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, filt.ndim)
     if not set(trim.lower()) <= {"f", "b"}:

@@ -121,20 +121,65 @@ pinv_op: Op = Op(
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
-    """`np.linalg.inv`: the inverse."""
+    """`np.linalg.inv`: the inverse.
+
+    Shapes: ``(..., n, n)`` to the same. Gradient: ``-y.T @ g @ y.T``.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix is singular.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.inv(A)[0, 0])(np.array([[2.0, 0.0], [0.0, 4.0]]))
+    array([[-0.25, -0.  ],
+           [-0.  , -0.  ]])
+    """
     return inv_op(as_array(a))
 
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
-    """`np.linalg.solve`: x with ``a @ x = b``; `b` is a vector only if it has one axis."""
+    """`np.linalg.solve`: x with ``a @ x = b``; `b` is a vector only if it has one axis.
+
+    Shapes: ``(..., n, n)`` and ``(..., n, k)`` to ``(..., n, k)``. Gradient: ``solve(a.T, g)`` for `b`, ``-solve(a.T,
+    g) @ y.T`` for `a`.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix is singular.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda b: mg.linalg.solve(np.diag([2.0, 4.0]), b).sum())(np.ones(2))
+    array([0.5 , 0.25])
+    """
     a, b = as_array(a), as_array(b)
     return solve_op(a, b[:, None])[..., 0] if b.ndim == 1 else solve_op(a, b)
 
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
-    """`np.linalg.pinv`: the Moore-Penrose inverse, differentiable where the rank is constant."""
+    """`np.linalg.pinv`: the Moore-Penrose inverse, differentiable where the rank is constant.
+
+    Shapes: ``(..., m, n)`` to ``(..., n, m)``. Gradient: Golub & Pereyra (1973), doi 10.1137/0710036.
+
+    Raises
+    ------
+    TypeError
+        With ``hermitian=True``.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.pinv(A).sum())(np.array([[2.0], [0.0]]))
+    array([[-0.25],
+           [ 0.25]])
+    """
     if hermitian:
         raise TypeError("np.linalg.pinv of a tensor can't honour hermitian=True: leave it out")
     cut = {k: values(v) for k, v in (("rcond", rcond), ("rtol", rtol)) if v is not None and v is not np._NoValue}
@@ -143,7 +188,15 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
-    """`np.linalg.lstsq`: the least-squares solution of least norm, squared residuals, rank, singular values."""
+    """`np.linalg.lstsq`: the least-squares solution of least norm, squared residuals, rank, singular values.
+
+    Shapes: ``(m, n)`` and ``(m,)`` or ``(m, k)`` to ``(n,)`` or ``(n, k)``. Gradient: that of ``pinv(a) @ b``, and
+    through the residual.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda b: mg.linalg.lstsq(np.ones((2, 1)), b)[0][0])(np.array([1.0, 3.0]))
+    array([0.5, 0.5])
+    """
     a, b = as_array(a), as_array(b)
     _, sums, rank, _ = np.linalg.lstsq(values(a), values(b), rcond)
     m, n = a.shape
@@ -156,7 +209,22 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
 
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """`np.linalg.tensorsolve`: x with ``tensordot(a, x, x.ndim) = b``."""
+    """`np.linalg.tensorsolve`: x with ``tensordot(a, x, x.ndim) = b``.
+
+    Shapes: ``b.shape + x.shape`` and ``b.shape`` to ``x.shape``. Gradient: that of `solve`, of a matrix made of `a`.
+
+    Raises
+    ------
+    LinAlgError
+        If the system isn't square.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda b: mg.linalg.tensorsolve(np.eye(4).reshape(2, 2, 2, 2), b)[0, 1])(np.ones((2, 2)))
+    array([[0., 1.],
+           [0., 0.]])
+    """
     a, b = as_array(a), as_array(b)
     if axes is not None:
         a = moveaxis(a, axes, range(-len(axes), 0))
@@ -169,7 +237,23 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """`np.linalg.tensorinv`: the inverse with respect to ``tensordot(..., ind)``."""
+    """`np.linalg.tensorinv`: the inverse with respect to ``tensordot(..., ind)``.
+
+    Shapes: ``s + t`` to ``t + s``, `ind` axes in ``s``. Gradient: that of `inv`, of a matrix made of `a`.
+
+    Raises
+    ------
+    ValueError
+        If `ind` isn't positive.
+    LinAlgError
+        If the matrix made of it isn't square or is singular.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.linalg.tensorinv(mg.tensor(np.eye(4).reshape(4, 2, 2)), ind=1).shape
+    (2, 2, 4)
+    """
     a = as_array(a)
     if ind <= 0:
         raise ValueError(f"ind is {ind}; expected a positive number of axes")
@@ -262,13 +346,36 @@ class SlogdetResult(NamedTuple):
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """`np.linalg.det`: the determinant; its first two derivatives exist for singular matrices too."""
+    """`np.linalg.det`: the determinant; its first two derivatives exist for singular matrices too.
+
+    Shapes: ``(..., n, n)`` to ``(...)``. Gradient: ``g`` times the cofactors.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.linalg.det)(np.array([[2.0, 1.0], [0.0, 3.0]])).round(12) + 0.0
+    array([[ 3.,  0.],
+           [-1.,  2.]])
+    """
     return det_op(as_array(a))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> SlogdetResult:
-    """`np.linalg.slogdet`: sign and logarithm of the absolute value of the determinant."""
+    """`np.linalg.slogdet`: sign and logarithm of the absolute value of the determinant.
+
+    Shapes: ``(..., n, n)`` to two of ``(...)``. Gradient: ``g * inv(a).T`` of the logarithm, 0 of the sign.
+
+    Raises
+    ------
+    LinAlgError
+        In the backward pass, if a matrix is singular.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.slogdet(A).logabsdet)(np.diag([2.0, 4.0]))
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
     return SlogdetResult(*slogdet_op(as_array(a)))
 
 
@@ -395,19 +502,52 @@ class QRResult(NamedTuple):
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """`np.linalg.cholesky`: the triangular factor; only the triangle of `a` on its side is read, and gets a gradient."""
+    """`np.linalg.cholesky`: the triangular factor; only the triangle of `a` on its side is read, and gets a gradient.
+
+    Shapes: ``(..., n, n)`` to the same. Gradient: Giles (2008), section 2.2 for forward and reverse, doi
+    10.1007/978-3-540-68942-3_4.
+
+    Raises
+    ------
+    LinAlgError
+        If a matrix isn't positive definite.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.cholesky(A)[0, 0])(np.diag([4.0, 9.0]))
+    array([[0.25, 0.  ],
+           [0.  , 0.  ]])
+    """
     return matrix_transpose(cholesky_op(matrix_transpose(a))) if upper else cholesky_op(as_array(a))
 
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """`np.linalg.eigh`: eigenvalues and eigenvectors; the vectors need distinct values to be differentiable."""
+    """`np.linalg.eigh`: eigenvalues and eigenvectors; the vectors need distinct values to be differentiable.
+
+    Shapes: ``(..., n, n)`` to ``(..., n)`` and ``(..., n, n)``. Gradient: ``v @ (v.T @ gv / gaps + diag(gw)) @ v.T``,
+    folded onto the triangle that is read; Giles (2008), doi 10.1007/978-3-540-68942-3_4.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.eigh(A).eigenvalues[0])(np.diag([1.0, 3.0]))
+    array([[1., 0.],
+           [0., 0.]])
+    """
     return EighResult(*eigh_op(as_array(a), UPLO=UPLO))
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    """`np.linalg.eigvalsh`: the eigenvalues, smallest first."""
+    """`np.linalg.eigvalsh`: the eigenvalues, smallest first.
+
+    Shapes: ``(..., n, n)`` to ``(..., n)``. Gradient: ``v @ diag(g) @ v.T``, folded onto the triangle that is read.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.eigvalsh(A)[1])(np.diag([1.0, 3.0]))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     return eigh(a, UPLO).eigenvalues
 
 
@@ -415,11 +555,21 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """`np.linalg.svd`: singular vectors and values, of full rank and distinct values.
 
+    Shapes: ``(..., m, n)`` to ``(..., m, k)``, ``(..., k)`` and ``(..., k, n)``, k the lesser. Gradient: ``u @ diag(g)
+    @ vh`` of the values, with the vectors' as in Giles (2008), doi 10.1007/978-3-540-68942-3_4.
+
     Raises
     ------
     TypeError
         With ``full_matrices=True`` for a matrix that isn't square and requires a gradient: the surplus
         vectors are any basis, which has no derivative. Pass ``full_matrices=False``.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.svd(A).S[0])(np.diag([3.0, 1.0])) + 0.0
+    array([[1., 0.],
+           [0., 0.]])
     """
     a = as_array(a)
     if not any_tracked(a):
@@ -449,7 +599,15 @@ def _svd_of_symmetric(a: Any, compute_uv: bool) -> Any:
 
 @implements(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
-    """`np.linalg.svdvals`: the singular values, largest first."""
+    """`np.linalg.svdvals`: the singular values, largest first.
+
+    Shapes: ``(..., m, n)`` to ``(..., k)``, k the lesser. Gradient: ``u @ diag(g) @ vh``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.svdvals(A).sum())(np.diag([3.0, 1.0])) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return svd(x, full_matrices=False, compute_uv=False)
 
 
@@ -457,10 +615,20 @@ def svdvals(x: Any, /) -> Any:
 def qr(a: Any, mode: str = "reduced") -> Any:
     """`np.linalg.qr`: an orthogonal and a triangular factor; modes "reduced" and "r".
 
+    Shapes: ``(..., m, n)`` to ``(..., m, k)`` and ``(..., k, n)``, k the lesser. Gradient: Walter & Lehmann (2012), doi
+    10.1007/978-3-642-30023-3_21.
+
     Raises
     ------
     TypeError
         For mode "raw", and for "complete" where it adds columns: those have no derivative.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.qr(A).R[0, 1])(np.array([[1.0, 2.0], [0.0, 1.0]])) + 0.0
+    array([[0., 1.],
+           [1., 0.]])
     """
     a = as_array(a)
     if not any_tracked(a):
@@ -478,7 +646,22 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
-    """`np.linalg.matrix_power`: the product of `n` factors, of the inverse for negative `n`."""
+    """`np.linalg.matrix_power`: the product of `n` factors, of the inverse for negative `n`.
+
+    Shapes: ``(..., n, n)`` to the same. Gradient: through the products.
+
+    Raises
+    ------
+    LinAlgError
+        If the matrices aren't square, or for negative `n` singular.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.matrix_power(A, 3)[0, 0])(np.diag([2.0, 1.0]))
+    array([[12.,  0.],
+           [ 0.,  0.]])
+    """
     a = as_array(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError(f"matrix_power needs square matrices, not shape {a.shape}")
@@ -495,7 +678,25 @@ def matrix_power(a: Any, n: int) -> Any:
 
 @implements(np.linalg.multi_dot)
 def multi_dot(arrays: Any, *, out: None = None) -> Any:
-    """`np.linalg.multi_dot`: the product of several matrices, in an order that costs little."""
+    """`np.linalg.multi_dot`: the product of several matrices, in an order that costs little.
+
+    Shapes: ``(m, n)``, ``(n, k)``, ... to ``(m, ...)``; vectors at the ends lose their axis. Gradient: for each matrix
+    the transposed product of those before it, ``g``, and the transposed product of those behind it.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two.
+    LinAlgError
+        If one in the middle isn't a matrix.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.multi_dot([[1.0, 2.0], A, [3.0, 4.0]]))(np.ones((2, 2)))
+    array([[3., 4.],
+           [6., 8.]])
+    """
     parts = [as_array(a) for a in arrays]
     if len(parts) < 2:
         raise ValueError("multi_dot multiplies at least two arrays")
@@ -513,7 +714,16 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """`np.linalg.cond`: the condition number, in a matrix norm; by default the spectral one."""
+    """`np.linalg.cond`: the condition number, in a matrix norm; by default the spectral one.
+
+    Shapes: ``(..., m, n)`` to ``(...)``. Gradient: that of the quotient of singular values, or of the product of two
+    norms.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.linalg.cond)(np.diag([3.0, 1.0])) + 0.0
+    array([[ 1.,  0.],
+           [ 0., -3.]])
+    """
     if p is None or p in (2, -2):
         s = svdvals(x)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
@@ -528,7 +738,21 @@ vecdot = implements(np.linalg.vecdot)(products.vecdot)
 
 @implements(np.linalg.outer)
 def outer(x1: Any, x2: Any, /) -> Any:
-    """`np.linalg.outer`: the outer product of two vectors."""
+    """`np.linalg.outer`: the outer product of two vectors.
+
+    Shapes: ``(m,)`` and ``(n,)`` to ``(m, n)``. Gradient: ``g @ x2`` and ``x1 @ g``.
+
+    Raises
+    ------
+    ValueError
+        If one isn't a vector.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.linalg.outer(a, np.array([3.0, 4.0])).sum())(np.ones(2))
+    array([7., 7.])
+    """
     if np.ndim(x1) != 1 or np.ndim(x2) != 1:
         raise ValueError(f"linalg.outer takes vectors; got shapes {np.shape(x1)} and {np.shape(x2)}")
     return products.outer(x1, x2)
@@ -536,17 +760,47 @@ def outer(x1: Any, x2: Any, /) -> Any:
 
 @implements(np.linalg.cross)
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """`np.linalg.cross`: the cross product of vectors of three components."""
+    """`np.linalg.cross`: the cross product of vectors of three components.
+
+    Shapes: ``(..., 3)`` and ``(..., 3)`` broadcast. Gradient: ``x2 x g`` and ``g x x1``.
+
+    Raises
+    ------
+    ValueError
+        If a vector hasn't three components.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.linalg.cross(a, np.array([0.0, 1.0, 0.0]))[2])(np.ones(3))
+    array([1., 0., 0.])
+    """
     return products.cross(x1, x2, axis=axis)
 
 
 @implements(np.linalg.diagonal)
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """`np.linalg.diagonal`: the diagonals of the matrices in the last two axes."""
+    """`np.linalg.diagonal`: the diagonals of the matrices in the last two axes.
+
+    Shapes: ``(..., m, n)`` to ``(..., k)``. Gradient: ``g`` on the diagonal, 0 beside it.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.linalg.diagonal(A).sum())(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return diagonals.diagonal(x, offset, -2, -1)
 
 
 @implements(np.linalg.trace)
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    """`np.linalg.trace`: the sums of the diagonals of the matrices in the last two axes."""
+    """`np.linalg.trace`: the sums of the diagonals of the matrices in the last two axes.
+
+    Shapes: ``(..., m, n)`` to ``(...)``. Gradient: ``g`` on the diagonal, 0 beside it.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.linalg.trace)(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return diagonals.trace(x, offset, -2, -1, dtype)

@@ -96,8 +96,18 @@ def _floating(x: Any) -> Any:
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """`np.linalg.norm`: of vectors, any order; of matrices "fro", "nuc", 1, -1, 2, -2, inf, -inf.
 
+    Shapes: the axes in `axis`, by default all, go. Gradient: ``g * x / y``, of another order ``g * sign(x) * (|x| /
+    y)**(ord - 1)``.
+
     At 0 the gradient is 0, and a tie of the infinity norm is shared.
 
+    Raises
+    ------
+    ValueError
+        For an unknown order, or other than one or two axes.
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> x = mg.tensor([0.0, 0.0], requires_grad=True)
     >>> np.linalg.norm(x).backward()
@@ -121,12 +131,40 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 @implements(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """`np.linalg.vector_norm`: over one axis, several or all as one vector."""
+    """`np.linalg.vector_norm`: over one axis, several or all as one vector.
+
+    Shapes: the axes in `axis`, by default all, go. Gradient: that of `norm`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown order.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.linalg.vector_norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
     return _of_vectors(_floating(x), ord, axis, keepdims)
 
 
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """`np.linalg.matrix_norm`: of the matrices in the last two axes."""
+    """`np.linalg.matrix_norm`: of the matrices in the last two axes.
+
+    Shapes: ``(..., m, n)`` to ``(...)``. Gradient: ``g * x / y`` of "fro"; "nuc", 2 and -2 through the singular values.
+
+    Raises
+    ------
+    ValueError
+        For an unknown order.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.linalg.matrix_norm)(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
     x = _floating(x)
     return _of_matrices(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)

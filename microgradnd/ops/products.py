@@ -82,7 +82,15 @@ matmul: Op = Op(
 
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
-    """`np.dot`: sums over the last axis of `a` and the second to last of `b`."""
+    """`np.dot`: sums over the last axis of `a` and the second to last of `b`.
+
+    Shapes: ``(..., n)`` and ``(..., n, m)`` to ``(..., ..., m)``, or vectors to a number. Gradient: that of `matmul`:
+    ``g @ b.T`` and ``a.T @ g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.dot)(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
     refuse("np.dot", out=out)
     a, b = as_array(a), as_array(b)
     if not (a.ndim and b.ndim):
@@ -92,27 +100,63 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
-    """`np.vdot`: the sum of products of all elements."""
+    """`np.vdot`: the sum of products of all elements.
+
+    Shapes: any two of n elements, to a number. Gradient: ``g * b`` and ``g * a``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.vdot)(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
     return matmul(ravel(a), ravel(b))
 
 
 @implements(np.inner)
 def inner(a: Any, b: Any, /) -> Any:
-    """`np.inner`: sums over the last axes."""
+    """`np.inner`: sums over the last axes.
+
+    Shapes: ``(..., n)`` and ``(..., n)`` to ``(..., ...)``. Gradient: ``g @ b`` and ``g.T @ a`` for matrices.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.inner)(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
     a, b = as_array(a), as_array(b)
     return tensordot(a, b, (-1, -1)) if a.ndim and b.ndim else multiply(a, b)
 
 
 @implements(np.outer)
 def outer(a: Any, b: Any, out: None = None) -> Any:
-    """`np.outer`: every element of one times every element of the other."""
+    """`np.outer`: every element of one times every element of the other.
+
+    Shapes: any of m and n elements, to ``(m, n)``. Gradient: ``g @ b`` and ``a @ g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.outer(a, b).sum())(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([7., 7.])
+    """
     refuse("np.outer", out=out)
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """`np.tensordot`: sums over pairs of axes, or over the last `axes` of `a` and the first of `b`."""
+    """`np.tensordot`: sums over pairs of axes, or over the last `axes` of `a` and the first of `b`.
+
+    Shapes: the axes left of `a`, then those left of `b`. Gradient: ``tensordot`` of ``g`` with the other, over the
+    other's axes that were left.
+
+    Raises
+    ------
+    ValueError
+        If the axes to sum over differ in length.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.tensordot(a, b))(np.ones((1, 2)), np.array([[3.0, 4.0]]))
+    array([[3., 4.]])
+    """
     a, b = as_array(a), as_array(b)
     over_a, over_b = axes if np.iterable(axes) else (range(-axes, 0), range(axes))
     over_a, over_b = normalize_axis_tuple(over_a, a.ndim), normalize_axis_tuple(over_b, b.ndim)
@@ -131,7 +175,21 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Any:
-    """`np.vecdot`: sums of products along one axis."""
+    """`np.vecdot`: sums of products along one axis.
+
+    Shapes: `x1` and `x2` broadcast, and `axis` goes. Gradient: ``g * x2`` and ``g * x1``, ``g`` spread along `axis`.
+
+    Raises
+    ------
+    ValueError
+        If one has no axis, or the vectors differ in length.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.vecdot(a, b).sum())(np.ones((1, 2)), np.array([[3.0, 4.0]]))
+    array([[3., 4.]])
+    """
     x1, x2 = as_array(x1), as_array(x2)
     if not (x1.ndim and x2.ndim):
         raise ValueError(f"vecdot needs an axis of vectors in both; got shapes {x1.shape} and {x2.shape}")
@@ -144,12 +202,28 @@ def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Any:
 
 
 def matvec(x1: Any, x2: Any, /) -> Any:
-    """`np.matvec`: stacks of matrices times stacks of vectors."""
+    """`np.matvec`: stacks of matrices times stacks of vectors.
+
+    Shapes: ``(..., m, n)`` and ``(..., n)`` to ``(..., m)``. Gradient: that of `matmul`: ``outer(g, x2)`` and ``x1.T @
+    g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A, x: mg.matvec(A, x).sum())(np.ones((1, 2)), np.array([3.0, 4.0]))
+    array([[3., 4.]])
+    """
     return matmul(x1, as_array(x2)[..., None])[..., 0]
 
 
 def vecmat(x1: Any, x2: Any, /) -> Any:
-    """`np.vecmat`: stacks of vectors times stacks of matrices."""
+    """`np.vecmat`: stacks of vectors times stacks of matrices.
+
+    Shapes: ``(..., m)`` and ``(..., m, n)`` to ``(..., n)``. Gradient: that of `matmul`: ``x2 @ g`` and ``outer(x1,
+    g)``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x, A: mg.vecmat(x, A).sum())(np.ones(1), np.array([[3.0, 4.0]]))
+    array([7.])
+    """
     return matmul(as_array(x1)[..., None, :], x2)[..., 0, :]
 
 
@@ -161,7 +235,15 @@ if hasattr(np, "matvec"):  # NumPy 2.2
 
 @implements(np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """`np.kron`: the Kronecker product, blocks of `b` scaled by the elements of `a`."""
+    """`np.kron`: the Kronecker product, blocks of `b` scaled by the elements of `a`.
+
+    Shapes: ``(m, n)`` and ``(p, q)`` to ``(m p, n q)``, and so for each axis. Gradient: each element of `a` gets the
+    sum of its block of ``g * b``; `b` gets the sum of the blocks of ``g``, scaled by `a`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.kron(a, b).sum())(np.ones(2), np.array([3.0, 4.0]))
+    array([7., 7.])
+    """
     a, b = as_array(a), as_array(b)
     ndim = max(a.ndim, b.ndim)
     outside, inside = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
@@ -173,7 +255,21 @@ def kron(a: Any, b: Any) -> Any:
 
 @implements(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """`np.cross`: the vector perpendicular to both, for vectors of three components."""
+    """`np.cross`: the vector perpendicular to both, for vectors of three components.
+
+    Shapes: ``(..., 3)`` and ``(..., 3)`` broadcast. Gradient: ``b x g`` and ``g x a``.
+
+    Raises
+    ------
+    ValueError
+        If a vector hasn't three components.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.cross(a, b)[2])(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+    array([1., 0., 0.])
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)

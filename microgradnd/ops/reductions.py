@@ -100,7 +100,15 @@ def sum(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """`np.sum`: add up along axes."""
+    """`np.sum`: add up along axes.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g``, repeated along
+    the axes summed.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.sum)(np.ones(3))
+    array([1., 1., 1.])
+    """
     if dtype is out is None and initial is where is _NO:
         return _reduce(sum_op, a, axis, keepdims)
     return _sum_of(a, axis, dtype, out, keepdims, initial=initial, where=where)
@@ -115,7 +123,15 @@ def _sum_of(a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, *, initial: 
 
 @implements(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO) -> Any:
-    """`np.mean`: average along axes."""
+    """`np.mean`: average along axes.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g / n``, repeated
+    along the axes of n elements.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.mean)(np.ones(4))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
     if dtype is out is None and where is _NO:
         return _reduce(mean_op, a, axis, keepdims)
     return _mean_of(a, axis, dtype, out, keepdims, where=where)
@@ -168,7 +184,15 @@ def prod(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """`np.prod`: multiply along axes; the gradient is right where elements are zero."""
+    """`np.prod`: multiply along axes; the gradient is right where elements are zero.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g`` times the
+    product of all the other elements.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.prod)(np.array([2.0, 0.0, 3.0]))
+    array([0., 6., 0.])
+    """
     if dtype is out is None and initial is where is _NO:
         return _reduce(prod_op, a, axis, keepdims)
     return _prod_of(a, axis, dtype, out, keepdims, initial=initial, where=where)
@@ -197,7 +221,22 @@ min_op: Op = Op(np.min, _extreme_vjp, name="min", samples=over_axes())
 
 @implements(np.max)
 def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
-    """`np.max`: the largest along axes; ties share the gradient equally."""
+    """`np.max`: the largest along axes; ties share the gradient equally.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g / ties`` at the
+    largest, 0 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        With `where` but no `initial`, the value where nothing is left to choose from.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.max)(np.array([2.0, 1.0, 2.0]))
+    array([0.5, 0. , 0.5])
+    """
     if out is None and initial is where is _NO:
         return _reduce(max_op, a, axis, keepdims)
     return _max_of(a, axis, out, keepdims, initial=initial, where=where)
@@ -205,7 +244,22 @@ def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial:
 
 @implements(np.min)
 def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
-    """`np.min`: the smallest along axes; ties share the gradient equally."""
+    """`np.min`: the smallest along axes; ties share the gradient equally.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g / ties`` at the
+    smallest, 0 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        With `where` but no `initial`, the value where nothing is left to choose from.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.min)(np.array([2.0, 1.0, 2.0]))
+    array([0., 1., 0.])
+    """
     if out is None and initial is where is _NO:
         return _reduce(min_op, a, axis, keepdims)
     return _min_of(a, axis, out, keepdims, initial=initial, where=where)
@@ -235,7 +289,15 @@ FUNCTIONS.update({np.amax: max, np.amin: min})
 
 @composed(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
-    """`np.ptp`: the largest minus the smallest."""
+    """`np.ptp`: the largest minus the smallest.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: that of `max` less
+    that of `min`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.ptp)(np.array([3.0, 1.0, 2.0]))
+    array([ 1., -1.,  0.])
+    """
     refuse("np.ptp", out=out)
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
@@ -298,7 +360,22 @@ def var(
     mean: Any = _NO,
     correction: Any = _NO,
 ) -> Any:
-    """`np.var`: the mean square deviation, in two passes; `ddof` is taken from the number of elements."""
+    """`np.var`: the mean square deviation, in two passes; `ddof` is taken from the number of elements.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``2 * g * (a - mean)
+    / (n - ddof)``.
+
+    Raises
+    ------
+    ValueError
+        With both `ddof` and `correction`, two names of one number.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.var)(np.array([1.0, 3.0]))
+    array([-1.,  1.])
+    """
     if dtype is out is None and where is mean is correction is _NO:
         return _reduce(var_op, a, axis, keepdims, **({"ddof": ddof} if ddof else {}))
     return _var_of(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
@@ -317,7 +394,22 @@ def std(
     mean: Any = _NO,
     correction: Any = _NO,
 ) -> Any:
-    """`np.std`: the root mean square deviation; of equal numbers it is 0, and so is its gradient."""
+    """`np.std`: the root mean square deviation; of equal numbers it is 0, and so is its gradient.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g * (a - mean) /
+    ((n - ddof) * y)``.
+
+    Raises
+    ------
+    ValueError
+        With both `ddof` and `correction`, two names of one number.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.std)(np.array([1.0, 3.0]))
+    array([-0.5,  0.5])
+    """
     if dtype is out is None and where is mean is correction is _NO:
         return _reduce(std_op, a, axis, keepdims, **({"ddof": ddof} if ddof else {}))
     return _std_of(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
@@ -376,7 +468,14 @@ def nansum(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """`np.nansum`: NaN counts as 0."""
+    """`np.nansum`: NaN counts as 0.
+
+    Shapes and gradient: those of `sum`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nansum)(np.array([1.0, np.nan]))
+    array([1., 0.])
+    """
     return sum(np.where(np.isnan(a), 0.0, a), axis, dtype, out, keepdims, initial, where)
 
 
@@ -390,7 +489,14 @@ def nanprod(
     initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:
-    """`np.nanprod`: NaN counts as 1."""
+    """`np.nanprod`: NaN counts as 1.
+
+    Shapes and gradient: those of `prod`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanprod)(np.array([2.0, np.nan, 3.0]))
+    array([3., 0., 2.])
+    """
     return prod(np.where(np.isnan(a), 1.0, a), axis, dtype, out, keepdims, initial, where)
 
 
@@ -398,7 +504,14 @@ def nanprod(
 def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *, where: Any = _NO
 ) -> Any:
-    """`np.nanmean`: the average of what is not NaN."""
+    """`np.nanmean`: the average of what is not NaN.
+
+    Shapes and gradient: those of `mean`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanmean)(np.array([1.0, np.nan, 3.0]))
+    array([0.5, 0. , 0.5])
+    """
     return mean(a, axis, dtype, out, keepdims, where=_present(a, where))
 
 
@@ -415,7 +528,14 @@ def nanvar(
     mean: Any = _NO,
     correction: Any = _NO,
 ) -> Any:
-    """`np.nanvar`: the variance of what is not NaN."""
+    """`np.nanvar`: the variance of what is not NaN.
+
+    Shapes and gradient: those of `var`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanvar)(np.array([1.0, np.nan, 3.0]))
+    array([-1.,  0.,  1.])
+    """
     return var(a, axis, dtype, out, ddof, keepdims, where=_present(a, where), mean=mean, correction=correction)
 
 
@@ -432,7 +552,14 @@ def nanstd(
     mean: Any = _NO,
     correction: Any = _NO,
 ) -> Any:
-    """`np.nanstd`: the standard deviation of what is not NaN."""
+    """`np.nanstd`: the standard deviation of what is not NaN.
+
+    Shapes and gradient: those of `std`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanstd)(np.array([1.0, np.nan, 3.0]))
+    array([-0.5,  0. ,  0.5])
+    """
     return std(a, axis, dtype, out, ddof, keepdims, where=_present(a, where), mean=mean, correction=correction)
 
 
@@ -457,13 +584,27 @@ def _nan_extreme(
 
 @composed(np.nanmax)
 def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
-    """`np.nanmax`: the largest that is not NaN; NaN where nothing else is there."""
+    """`np.nanmax`: the largest that is not NaN; NaN where nothing else is there.
+
+    Shapes and gradient: those of `max`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanmax)(np.array([1.0, np.nan, 3.0]))
+    array([0., 0., 1.])
+    """
     return _nan_extreme("np.nanmax", max, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
 
 
 @composed(np.nanmin)
 def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initial: Any = _NO, where: Any = _NO) -> Any:
-    """`np.nanmin`: the smallest that is not NaN; NaN where nothing else is there."""
+    """`np.nanmin`: the smallest that is not NaN; NaN where nothing else is there.
+
+    Shapes and gradient: those of `min`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanmin)(np.array([1.0, np.nan, 3.0]))
+    array([1., 0., 0.])
+    """
     return _nan_extreme("np.nanmin", min, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
 
 
@@ -500,6 +641,8 @@ logsumexp_op: Op = Op(
 
 def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Logarithm of the sum of exponentials along axes, without overflow.
+
+    Shapes: the axes in `axis`, by default all, go, or stay with length 1 if `keepdims`. Gradient: ``g * softmax(a)``.
 
     Parameters
     ----------

@@ -64,6 +64,15 @@ reshape_op: Op = Op(
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """`np.reshape`: the same elements, read and laid out in C, Fortran ("F") or the array's own ("A") order.
 
+    Shapes: any with as many elements. Gradient: ``g`` in the shape of `a`.
+
+    Raises
+    ------
+    ValueError
+        For an order other than "C", "F" and "A".
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> mg.reshape(mg.tensor([[1.0, 2.0], [3.0, 4.0]]), -1, order="F").data
     array([1., 3., 2., 4.])
@@ -84,7 +93,15 @@ def _reads_fortran(a: Any, order: str) -> bool:
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """`np.ravel`: all elements along one axis; "K" takes them in the order of their memory."""
+    """`np.ravel`: all elements along one axis; "K" takes them in the order of their memory.
+
+    Shapes: any, of n elements, to ``(n,)``. Gradient: ``g`` in the shape of `a`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.ravel(x)[1])(np.ones((2, 2)))
+    array([[0., 1.],
+           [0., 0.]])
+    """
     a = as_array(a)
     if order == "K":
         a, order = transpose(a, _memory_order(values(a).strides)), "C"
@@ -107,13 +124,27 @@ def _memory_order(strides: tuple[int, ...]) -> list[int]:
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    """`np.expand_dims`: insert axes of length one."""
+    """`np.expand_dims`: insert axes of length one.
+
+    Shapes: a 1 is put in at each `axis`. Gradient: ``g`` in the shape of `a`.
+
+    >>> import microgradnd as mg
+    >>> mg.expand_dims(mg.tensor([1.0, 2.0]), 0).shape
+    (1, 2)
+    """
     return reshape_op(a := as_array(a), shape=np.expand_dims(values(a), axis).shape)
 
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    """`np.squeeze`: remove axes of length one."""
+    """`np.squeeze`: remove axes of length one.
+
+    Shapes: the 1 at each `axis`, by default all, are taken out. Gradient: ``g`` in the shape of `a`.
+
+    >>> import microgradnd as mg
+    >>> mg.squeeze(mg.tensor([[1.0, 2.0]])).shape
+    (2,)
+    """
     return reshape_op(a := as_array(a), shape=np.squeeze(values(a), axis).shape)
 
 
@@ -126,7 +157,14 @@ def _at_least(function: Callable[..., Any]) -> Any:
         return grown[0] if len(grown) == 1 else grown
 
     at_least.__name__ = at_least.__qualname__ = function.__name__
-    at_least.__doc__ = f"`np.{function.__name__}`: add axes of length one where there are fewer."
+    at_least.__doc__ = f"""`np.{function.__name__}`: add axes of length one where there are fewer.
+
+    Shapes: ``()`` to ``{function(0).shape}``. Gradient: ``g`` in the shape it came in.
+
+    >>> import microgradnd as mg
+    >>> mg.{function.__name__}(mg.tensor(1.0)).shape
+    {function(0).shape}
+    """
     return at_least
 
 
@@ -147,7 +185,15 @@ transpose_op: Op = Op(
 
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
-    """`np.transpose`: permute the axes, by default reverse them."""
+    """`np.transpose`: permute the axes, by default reverse them.
+
+    Shapes: the axes in the order `axes`. Gradient: ``g`` with its axes put back.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.transpose(A)[0, 1])(np.ones((2, 2)))
+    array([[0., 0.],
+           [1., 0.]])
+    """
     a = as_array(a)
     return transpose_op(a) if axes is None else transpose_op(a, axes=tuple(axes))
 
@@ -163,25 +209,53 @@ def _permute(numpy_function: Callable[..., Any], a: Any, *where: Any) -> Any:
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    """`np.swapaxes`: exchange two axes."""
+    """`np.swapaxes`: exchange two axes.
+
+    Shapes: the two lengths change places. Gradient: ``swapaxes(g, axis1, axis2)``.
+
+    >>> import microgradnd as mg
+    >>> mg.swapaxes(mg.tensor([[1.0, 2.0]]), 0, 1).shape
+    (2, 1)
+    """
     return _permute(np.swapaxes, a, axis1, axis2)
 
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """`np.moveaxis`: move axes to new positions, the others keep their order."""
+    """`np.moveaxis`: move axes to new positions, the others keep their order.
+
+    Shapes: the lengths move with their axes. Gradient: ``moveaxis(g, destination, source)``.
+
+    >>> import microgradnd as mg
+    >>> mg.moveaxis(mg.tensor([[[1.0, 2.0]]]), -1, 0).shape
+    (2, 1, 1)
+    """
     return _permute(np.moveaxis, a, source, destination)
 
 
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """`np.rollaxis`: move one axis to just before another."""
+    """`np.rollaxis`: move one axis to just before another.
+
+    Shapes: the length moves with its axis. Gradient: ``g`` with its axes put back.
+
+    >>> import microgradnd as mg
+    >>> mg.rollaxis(mg.tensor([[[1.0, 2.0]]]), 2).shape
+    (2, 1, 1)
+    """
     return _permute(np.rollaxis, a, axis, start)
 
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    """`np.matrix_transpose`: exchange the last two axes."""
+    """`np.matrix_transpose`: exchange the last two axes.
+
+    Shapes: ``(..., m, n)`` to ``(..., n, m)``. Gradient: ``matrix_transpose(g)``.
+
+    >>> import microgradnd as mg
+    >>> mg.matrix_transpose(mg.tensor([[1.0, 2.0]])).shape
+    (2, 1)
+    """
     return _permute(np.matrix_transpose, x)
 
 
@@ -190,7 +264,14 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    """`np.flip`: reverse the order along axes, by default all."""
+    """`np.flip`: reverse the order along axes, by default all.
+
+    Shapes: that of `m`. Gradient: ``flip(g, axis)``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.flip(x)[0])(np.ones(3))
+    array([0., 0., 1.])
+    """
     m = as_array(m)
     axes = range(m.ndim) if axis is None else normalize_axis_tuple(axis, m.ndim)
     return m[tuple(slice(None, None, -1 if i in axes else None) for i in range(m.ndim))]
@@ -198,7 +279,21 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
-    """`np.fliplr`: reverse the columns."""
+    """`np.fliplr`: reverse the columns.
+
+    Shapes: that of `m`. Gradient: ``fliplr(g)``.
+
+    Raises
+    ------
+    ValueError
+        If `m` has fewer than two axes.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.fliplr(x)[0, 0])(np.ones((1, 3)))
+    array([[0., 0., 1.]])
+    """
     if np.ndim(m) < 2:
         raise ValueError(f"fliplr reverses axis 1; the input, of shape {np.shape(m)}, has none")
     return flip(m, 1)
@@ -206,7 +301,21 @@ def fliplr(m: Any) -> Any:
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
-    """`np.flipud`: reverse the rows."""
+    """`np.flipud`: reverse the rows.
+
+    Shapes: that of `m`. Gradient: ``flipud(g)``.
+
+    Raises
+    ------
+    ValueError
+        If `m` has no axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.flipud(x)[0])(np.ones(3))
+    array([0., 0., 1.])
+    """
     if np.ndim(m) < 1:
         raise ValueError("flipud reverses axis 0; the input is zero-dimensional and has none")
     return flip(m, 0)
@@ -214,7 +323,15 @@ def flipud(m: Any) -> Any:
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    """`np.rot90`: turn by `k` times 90 degrees in the plane of two axes, from the first towards the second."""
+    """`np.rot90`: turn by `k` times 90 degrees in the plane of two axes, from the first towards the second.
+
+    Shapes: the lengths of the two axes change places if `k` is odd. Gradient: ``rot90(g, -k, axes)``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda A: mg.rot90(A)[0, 0])(np.ones((2, 2)))
+    array([[0., 1.],
+           [0., 0.]])
+    """
     first, second = axes
     np.rot90(values(m), k, axes)  # NumPy's errors for axes that are the same or out of range
     if k % 4 == 1:
@@ -241,7 +358,14 @@ roll_op: Op = Op(
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """`np.roll`: shift elements along axes; what leaves at the end comes back at the beginning."""
+    """`np.roll`: shift elements along axes; what leaves at the end comes back at the beginning.
+
+    Shapes: that of `a`. Gradient: ``roll(g, -shift, axis)``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.roll(x, 1)[0])(np.ones(3))
+    array([0., 0., 1.])
+    """
     return roll_op(as_array(a), shift=shift, axis=axis)
 
 
@@ -258,13 +382,27 @@ broadcast_op: Op = Op(
 
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    """`np.broadcast_to`: repeat along new and length-one axes, without copying."""
+    """`np.broadcast_to`: repeat along new and length-one axes, without copying.
+
+    Shapes: to `shape`. Gradient: ``g`` summed over the axes that were stretched.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.broadcast_to(x, (3, 2)).sum())(np.ones(2))
+    array([3., 3.])
+    """
     return broadcast_op(as_array(array), shape=shape)
 
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
-    """`np.broadcast_arrays`: all in the shape they broadcast to."""
+    """`np.broadcast_arrays`: all in the shape they broadcast to.
+
+    Shapes: each to that of their sum. Gradient: as for `broadcast_to`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.broadcast_arrays(x, np.ones(3))[0].sum())(2.0)
+    array(3.)
+    """
     arrays = [as_array(a) for a in args]
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     return tuple(a if a.shape == shape else broadcast_op(a, shape=shape) for a in arrays)
@@ -272,7 +410,22 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
-    """`np.meshgrid`: coordinate arrays of the grid that coordinate vectors span."""
+    """`np.meshgrid`: coordinate arrays of the grid that coordinate vectors span.
+
+    Shapes: ``(m,)`` and ``(n,)`` to two of ``(n, m)``, of ``(m, n)`` with indexing "ij". Gradient: ``g`` summed along
+    the other axes.
+
+    Raises
+    ------
+    ValueError
+        For an indexing other than "xy" and "ij".
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.meshgrid(x, np.ones(3))[0].sum())(np.ones(2))
+    array([3., 3.])
+    """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"indexing is {indexing!r}; expected 'xy' or 'ij'")
     places = list(range(len(xi)))
@@ -301,8 +454,17 @@ copy_op: Op = Op(np.copy, lambda g, y, x, order="K": g, name="copy", formula="{0
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Any:
     """`x` in another dtype: a tensor if it is a floating one, an array of integers or booleans otherwise.
 
+    Shapes: that of `x`. Gradient: ``g.astype(x.dtype)``.
+
     The gradient comes back in the dtype of `x`.
 
+    Raises
+    ------
+    TypeError
+        For a complex dtype.
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> mg.tensor([1.5], requires_grad=True).astype(np.float32).dtype
     dtype('float32')
@@ -326,7 +488,14 @@ def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> 
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """`np.copy`: an array of its own; the gradient flows through."""
+    """`np.copy`: an array of its own; the gradient flows through.
+
+    Shapes: that of `a`. Gradient: ``g``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.copy(x) * 3)(2.0)
+    array(3.)
+    """
     return copy_op(as_array(a)) if order == "K" else copy_op(as_array(a), order=order)
 
 
@@ -346,10 +515,18 @@ fill_op: Op = Op(
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
     """`np.full_like`: an array like `a`, filled with a value, whose gradient is kept if it is a tensor.
 
+    Shapes: that of `a`. Gradient: ``sum(g)`` for a number as the value, none for `a`.
+
     Raises
     ------
     TypeError
         If the value requires a gradient and the result would hold integers.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda v: mg.full_like(np.ones((2, 3)), v).sum())(2.0)
+    array(6.)
     """
     like = np.empty_like(values(a), dtype, *args, **kwargs)
     if any_tracked(fill_value):
@@ -371,7 +548,14 @@ def _constant_like(function: Callable[..., Any]) -> Any:
         return as_tensors(result) if isinstance(a, Node) else result
 
     alike.__name__ = alike.__qualname__ = function.__name__
-    alike.__doc__ = f"`np.{function.__name__}`: a new array in the shape of `a`, which no gradient flows to."
+    alike.__doc__ = f"""`np.{function.__name__}`: a new array in the shape of `a`, which no gradient flows to.
+
+    Shapes: that of `a`. Gradient: none, the values of `a` don't matter.
+
+    >>> import microgradnd as mg
+    >>> mg.{function.__name__}(mg.tensor([1.0, 2.0], requires_grad=True)).requires_grad
+    False
+    """
     return alike
 
 

@@ -26,6 +26,15 @@ def sort(
 ) -> Any:
     """`np.sort`: in rising or falling order along an axis; among equals the gradient follows the stable order.
 
+    Shapes: that of `a`, flat where `axis` is None. Gradient: ``g`` put back where each element came from.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `kind`, or `kind` and `stable` together.
+
+    Examples
+    --------
     >>> import microgradnd as mg
     >>> x = mg.tensor([3.0, 1.0, 2.0], requires_grad=True)
     >>> (np.sort(x) * [1.0, 10.0, 100.0]).sum().backward()
@@ -51,7 +60,14 @@ def _falling(x: Any, axis: int) -> Any:
 
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: None = None) -> Any:
-    """`np.partition`: what sorting puts at place `kth` is there, nothing larger before it."""
+    """`np.partition`: what sorting puts at place `kth` is there, nothing larger before it.
+
+    Shapes: that of `a`, flat where `axis` is None. Gradient: ``g`` put back where each element came from.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.partition(x, 0)[0])(np.array([3.0, 1.0, 2.0]))
+    array([0., 1., 0.])
+    """
     refuse("np.partition", order=order)
     return _pick(as_array(a), axis, lambda x, axis: np.argpartition(x, kth, axis, kind))
 
@@ -68,7 +84,13 @@ def _pick(a: Any, axis: Any, arrange: Any) -> Any:
 def unique(ar: Any, *args: Any, **kwargs: Any) -> Any:
     """`np.unique`: each value once, in rising order; the gradient goes to its first occurrence.
 
+    Shapes: ``(k,)`` for k different values. Gradient: ``g`` at first occurrences, 0 at the others.
+
     What else is asked for (indices, inverse, counts) are integers, as NumPy gives them.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: (mg.unique(x) * [1.0, 10.0]).sum())(np.array([5.0, 3.0, 5.0]))
+    array([10.,  1.,  0.])
     """
     ar = as_array(ar)
     plain: Any = np.unique

@@ -68,12 +68,25 @@ polygamma_op: Op = Op(
 def polygamma(n: int, x: Any) -> Any:
     """The n-th derivative of `digamma`, with SciPy's order of arguments.
 
+    Shapes: that of `x`. Gradient: ``g * polygamma(n + 1, x)`` (https://dlmf.nist.gov/5.15).
+
     Parameters
     ----------
     n
         How many times `digamma` is differentiated.
     x
         Array or tensor of real numbers.
+
+    Raises
+    ------
+    ImportError
+        If SciPy isn't installed.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.digamma)(1.0) == mg.polygamma(1, 1.0)
+    np.True_
     """
     return polygamma_op(x, n=n)
 

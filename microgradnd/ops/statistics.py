@@ -30,7 +30,26 @@ _NO: Any = np._NoValue
 
 @composed(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = _NO) -> Any:
-    """`np.average`: the mean, weighted if weights are given."""
+    """`np.average`: the mean, weighted if weights are given.
+
+    Shapes: the axes in `axis` go; `weights` have that of `a`, or of its `axis`. Gradient: ``g * w / sum(w)`` for `a`,
+    ``g * (a - y) / sum(w)`` for the weights.
+
+    Raises
+    ------
+    ZeroDivisionError
+        If the weights sum to zero.
+    TypeError
+        If weights of another shape come without `axis`.
+    ValueError
+        If they don't fit that axis.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.average(x, weights=[1.0, 3.0]))(np.ones(2))
+    array([0.25, 0.75])
+    """
     if weights is None:
         y = mean(a, axis, keepdims=keepdims)
         total: Any = np.full(y.shape, np.size(a) // max(y.size, 1), y.dtype)
@@ -105,13 +124,27 @@ def _median(name: str, skip_nan: bool, a: Any, axis: Any, out: Any, overwrite_in
 
 @composed(np.median)
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    """`np.median`: the middle one; of an even number both middle ones, each with half the gradient."""
+    """`np.median`: the middle one; of an even number both middle ones, each with half the gradient.
+
+    Shapes: the axes in `axis` go. Gradient: ``g`` at the middle one, ``g / 2`` at each of two.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.median)(np.array([4.0, 1.0, 3.0, 2.0]))
+    array([0. , 0. , 0.5, 0.5])
+    """
     return _median("np.median", False, a, axis, out, overwrite_input, keepdims)
 
 
 @composed(np.nanmedian)
 def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = _NO) -> Any:
-    """`np.nanmedian`: the median of what is not NaN."""
+    """`np.nanmedian`: the median of what is not NaN.
+
+    Shapes and gradient: those of `median`, with gradient 0 at a NaN.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.nanmedian)(np.array([1.0, np.nan, 5.0, 2.0]))
+    array([0., 0., 0., 1.])
+    """
     return _median("np.nanmedian", True, a, axis, out, overwrite_input, keepdims)
 
 
@@ -158,7 +191,24 @@ def quantile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`np.quantile`, linear between the two nearest elements; differentiable in `q` too."""
+    """`np.quantile`, linear between the two nearest elements; differentiable in `q` too.
+
+    Shapes: that of `q`, then the axes left of `a`. Gradient: ``g`` shared by the two nearest elements as they are
+    weighted; for `q` their difference times ``n - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a quantile is out of range.
+    TypeError
+        For a `method` other than "linear", or with `weights`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.quantile(x, 0.25))(np.array([1.0, 2.0, 3.0]))
+    array([0.5, 0.5, 0. ])
+    """
     return _quantile("np.quantile", False, a, _real(q), axis, out, overwrite_input, method, keepdims, weights)
 
 
@@ -174,7 +224,23 @@ def percentile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`np.percentile`, linear between the two nearest elements; differentiable in `q` too."""
+    """`np.percentile`, linear between the two nearest elements; differentiable in `q` too.
+
+    Shapes and gradient: those of `quantile` of ``q / 100``.
+
+    Raises
+    ------
+    ValueError
+        If a quantile is out of range.
+    TypeError
+        For a `method` other than "linear", or with `weights`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.percentile(x, 25))(np.array([1.0, 2.0, 3.0]))
+    array([0.5, 0.5, 0. ])
+    """
     return _quantile("np.percentile", False, a, _real(q) / 100, axis, out, overwrite_input, method, keepdims, weights)
 
 
@@ -190,7 +256,23 @@ def nanquantile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`np.nanquantile`: the quantile of what is not NaN."""
+    """`np.nanquantile`: the quantile of what is not NaN.
+
+    Shapes and gradient: those of `quantile`, with gradient 0 at a NaN.
+
+    Raises
+    ------
+    ValueError
+        If a quantile is out of range.
+    TypeError
+        For a `method` other than "linear", or with `weights`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.nanquantile(x, 0.25))(np.array([1.0, np.nan, 2.0, 3.0]))
+    array([0.5, 0. , 0.5, 0. ])
+    """
     return _quantile("np.nanquantile", True, a, _real(q), axis, out, overwrite_input, method, keepdims, weights)
 
 
@@ -206,7 +288,23 @@ def nanpercentile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`np.nanpercentile`: the percentile of what is not NaN."""
+    """`np.nanpercentile`: the percentile of what is not NaN.
+
+    Shapes and gradient: those of `percentile`, with gradient 0 at a NaN.
+
+    Raises
+    ------
+    ValueError
+        If a quantile is out of range.
+    TypeError
+        For a `method` other than "linear", or with `weights`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.nanpercentile(x, 25))(np.array([1.0, np.nan, 2.0, 3.0]))
+    array([0.5, 0. , 0.5, 0. ])
+    """
     return _quantile("np.nanpercentile", True, a, _real(q) / 100, axis, out, overwrite_input, method, keepdims, weights)
 
 
@@ -229,7 +327,21 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """`np.cov`: the covariance matrix of the variables in the rows, or in the columns."""
+    """`np.cov`: the covariance matrix of the variables in the rows, or in the columns.
+
+    Shapes: ``(k, n)`` to ``(k, k)``, for one variable a number. Gradient: ``(g + g.T) @ (m - mean) / (n - ddof)``.
+
+    Raises
+    ------
+    TypeError
+        With `fweights` or `aweights`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(mg.cov)(np.array([1.0, 3.0]))
+    array([-2.,  2.])
+    """
     refuse("np.cov", fweights=fweights, aweights=aweights)
     x = _variables(cast(m, dtype, "np.cov"), rowvar)
     if y is not None:
@@ -247,7 +359,15 @@ def _variables(x: Any, rowvar: bool) -> Any:
 
 @composed(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """`np.corrcoef`: the covariance matrix divided by both standard deviations."""
+    """`np.corrcoef`: the covariance matrix divided by both standard deviations.
+
+    Shapes: ``(k, n)`` to ``(k, k)``. Gradient: through `cov` and the quotient; 0 where a coefficient is cut to 1.
+
+    >>> import microgradnd as mg
+    >>> mg.corrcoef(mg.tensor([[1.0, 2.0], [3.0, 5.0]])).data.round(6)
+    array([[1., 1.],
+           [1., 1.]])
+    """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -260,7 +380,15 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 @composed(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """`np.interp`: piecewise linear, differentiable in all of `x`, `xp` and `fp`."""
+    """`np.interp`: piecewise linear, differentiable in all of `x`, `xp` and `fp`.
+
+    Shapes: that of `x`; `xp` and `fp` are ``(n,)``. Gradient: ``g`` times the slope of the segment for `x`, shared by
+    the two heights for `fp`.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda fp: mg.interp(0.25, [0.0, 1.0], fp))(np.array([0.0, 4.0]))
+    array([0.75, 0.25])
+    """
     x, xp, fp = (v if any_tracked(v) else np.asarray(values(v), float) for v in (x, xp, fp))
     if period is not None:
         order = np.argsort(values(xp % period), kind="stable")
@@ -286,7 +414,15 @@ def linspace(
     *,
     device: Any = None,
 ) -> Any:
-    """`np.linspace`: evenly spaced from `start` to `stop`, differentiable in both."""
+    """`np.linspace`: evenly spaced from `start` to `stop`, differentiable in both.
+
+    Shapes: an axis of length `num` is put in at `axis`. Gradient: ``sum(g * (1 - t))`` for `start`, ``sum(g * t)`` for
+    `stop`, t from 0 to 1.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a, b: mg.linspace(a, b, 3).sum(), argnums=(0, 1))(0.0, 1.0)
+    (array(1.5), array(1.5))
+    """
     refuse("np.linspace", device=device)
     width = stop - start
     share = np.linspace(0.0, 1.0, num, endpoint=endpoint).reshape((-1,) + (1,) * np.ndim(width))
@@ -299,14 +435,28 @@ def linspace(
 def logspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`np.logspace`: powers of `base`, evenly spaced in the exponent."""
+    """`np.logspace`: powers of `base`, evenly spaced in the exponent.
+
+    Shapes: those of `linspace`. Gradient: that of `linspace` times ``y * log(base)``.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.logspace(a, 1.0, 3, base=np.e)[0])(0.0)
+    array(1.)
+    """
     exponents = np.linspace(start, stop, num, endpoint, axis=axis)
     return cast(np.power(np.expand_dims(base, axis) if np.ndim(base) else base, exponents), dtype, "np.logspace")
 
 
 @composed(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """`np.geomspace`: from `start` to `stop` by equal factors, of one sign."""
+    """`np.geomspace`: from `start` to `stop` by equal factors, of one sign.
+
+    Shapes: those of `linspace`. Gradient: through the logarithm of both ends.
+
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.geomspace(a, 9.0, 3)[1])(1.0)
+    array(1.5)
+    """
     sign = np.sign(values(start))
     exponents = np.linspace(np.log(start * sign), np.log(stop * sign), num, endpoint, axis=axis)
     return cast(sign * np.exp(exponents), dtype, "np.geomspace")

@@ -62,7 +62,22 @@ overlap_add: Op = Op(
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
-    """`np.lib.stride_tricks.sliding_window_view`: all windows of a shape, along new last axes; no element is copied."""
+    """`np.lib.stride_tricks.sliding_window_view`: all windows of a shape, along new last axes; no element is copied.
+
+    Shapes: ``(n,)`` to ``(n - window + 1, window)``, and so for each axis. Gradient: the windows of ``g`` added up
+    where they overlap.
+
+    Raises
+    ------
+    TypeError
+        With ``writeable=True``: `mg.put` gives a changed copy.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda x: mg.sliding_window_view(x, 2).sum())(np.ones(4))
+    array([1., 2., 2., 1.])
+    """
     if writeable:
         raise TypeError("sliding_window_view of a tensor can't honour writeable=True: use mg.put to change elements")
     x = as_array(x)
@@ -101,7 +116,22 @@ convolve_op: Op = Op(
 
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
-    """`np.convolve`: the discrete convolution of two vectors."""
+    """`np.convolve`: the discrete convolution of two vectors.
+
+    Shapes: ``(m,)`` and ``(n,)`` to ``(m + n - 1,)`` in mode "full". Gradient: ``correlate(g, v)`` for `a`, and the
+    other way round.
+
+    Raises
+    ------
+    ValueError
+        If one isn't a vector or is empty, or for another `mode`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.convolve(a, [1.0, 2.0])[1])(np.ones(2))
+    array([2., 1.])
+    """
     a, v = (x if x.ndim else x.reshape(1) for x in map(as_array, (a, v)))
     _check_vectors(a, v, mode, "convolve")
     return convolve_op(a, v) if mode == "full" else convolve_op(a, v, mode=mode)
@@ -109,7 +139,21 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
-    """`np.correlate`: the convolution of one vector with the other reversed."""
+    """`np.correlate`: the convolution of one vector with the other reversed.
+
+    Shapes: ``(m,)`` and ``(n,)`` to ``(m - n + 1,)`` in mode "valid". Gradient: ``convolve(g, v)`` for `a`.
+
+    Raises
+    ------
+    ValueError
+        If one isn't a vector or is empty, or for another `mode`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.grad(lambda a: mg.correlate(a, [1.0, 2.0])[0])(np.ones(2))
+    array([1., 2.])
+    """
     a, v = as_array(a), as_array(v)
     _check_vectors(a, v, mode, "correlate")
     longer, shorter = a.shape[0], v.shape[0]
