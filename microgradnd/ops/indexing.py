@@ -72,6 +72,8 @@ def _scatter(g: Any, index: Any, shape: tuple[int, ...], once: bool = False) -> 
         out[index] = g
         return out
     places = _places(index, shape)
+    if places is None and g.size > out.size:  # to number all that could be read is little work beside
+        places = np.arange(out.size).reshape(shape)[index]
     if places is None:
         np.add.at(out, index, g)
     else:  # on one axis, NumPy's ufunc.at is some five times faster than with rows or several indices

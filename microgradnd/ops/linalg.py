@@ -297,12 +297,25 @@ def _cofactor_slope(g: Any, x: Any) -> Any:
 
 
 def _cofactor_slope_vjp(w: Any, y: Any, g: Any, x: Any) -> Any:
-    """By the inverse, with the cofactors as det(x) inv(x)^T: third derivatives exist for regular matrices alone."""
+    """By the inverse, with the cofactors as det(x) inv(x)^T; of singular matrices by their minors."""
+    n = x.shape[-1]
+    if np.isfinite(x).all() and (np.linalg.matrix_rank(x) < n).any():
+        return _by_minors(w, g, x)
     inverse = _t(np.linalg.inv(x))
     along_g, along_w = inverse @ _t(g) @ inverse, inverse @ _t(w) @ inverse
     both = along_g @ _t(w) @ inverse + along_w @ _t(g) @ inverse
     a, b, c = (np.sum(p * q, axis=(-1, -2), keepdims=True) for p, q in ((g, inverse), (w, inverse), (w, along_g)))
     return np.linalg.det(x)[..., None, None] * ((a * b - c) * inverse - b * along_g - a * along_w + both)
+
+
+def _by_minors(w: Any, g: Any, x: Any) -> Any:
+    """The same for any matrix, singular ones too, in n**2 times the work: each cofactor is +-det of a minor."""
+    n = x.shape[-1]
+    drop = np.stack([np.delete(np.eye(n, dtype=x.dtype), i, 0) for i in range(n)])  # i: all rows but the ith
+    rows, columns = drop[:, None], _t(drop)
+    signs = np.array([[(-1.0) ** (i + j) for j in range(n)] for i in range(n)], x.dtype)
+    slopes = cofactor_slope(*(rows @ m[..., None, None, :, :] @ columns for m in (g, x)))
+    return (_t(rows) @ ((signs * w)[..., None, None] * slopes) @ drop).sum(axis=(-4, -3))
 
 
 cofactor_slope: Op = Op(
@@ -346,7 +359,7 @@ class SlogdetResult(NamedTuple):
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """`np.linalg.det`: the determinant; its first two derivatives exist for singular matrices too.
+    """`np.linalg.det`: the determinant, differentiable for singular matrices too.
 
     Shapes: ``(..., n, n)`` to ``(...)``. Gradient: ``g`` times the cofactors.
 

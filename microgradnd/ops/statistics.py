@@ -389,6 +389,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     >>> mg.grad(lambda fp: mg.interp(0.25, [0.0, 1.0], fp))(np.array([0.0, 4.0]))
     array([0.75, 0.25])
     """
+    np.interp(*values((x, xp, fp, left, right, period)))  # NumPy's errors
     x, xp, fp = (v if any_tracked(v) else np.asarray(values(v), float) for v in (x, xp, fp))
     if period is not None:
         order = np.argsort(values(xp % period), kind="stable")
@@ -396,8 +397,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
         left = right = None
-    i = np.clip(np.searchsorted(values(xp), values(x), side="right") - 1, 0, len(xp) - 2)
-    y = fp[i] + (x - xp[i]) * ((fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]))
+    last = len(xp) - 1
+    i = np.clip(np.searchsorted(values(xp), values(x), side="right") - 1, 0, max(last - 1, 0))
+    j = np.minimum(i + 1, last)
+    run = xp[j] - xp[i]
+    step = values(run) == 0  # a table of one point, or one that ends in a jump
+    y = np.where(step, fp[j], fp[i] + (x - xp[i]) * ((fp[j] - fp[i]) / np.where(step, 1.0, run)))
     y = np.where(values(x) < values(xp[0]), fp[0] if left is None else left, y)
     return np.where(values(x) > values(xp[-1]), fp[-1] if right is None else right, y)
 

@@ -227,3 +227,24 @@ def test_piecewise_of_constants_is_a_flat_tensor():
     assert isinstance(y, mg.Tensor)
     np.testing.assert_array_equal(y.data, [1.5, 0.5, 1.5])
     assert not y.requires_grad
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        (np.arange(40) % 3, slice(None), np.arange(40) % 4),
+        (slice(None), np.arange(60) % 5, slice(1, 3)),
+        (np.arange(60) % 3, None),
+        (..., np.arange(40) % 4),
+        (np.array([True, False, True]), 1, [0, 0]),
+    ],
+    ids=range(5),
+)
+def test_reading_more_than_there_is_adds_up(index):
+    x = mg.tensor(np.zeros((3, 5, 4)), requires_grad=True)
+    y = x[index]
+    g = np.arange(float(y.size)).reshape(y.shape)
+    y.backward(g)
+    expected = np.zeros(x.shape)
+    np.add.at(expected, index, g)
+    np.testing.assert_array_equal(x.grad, expected)

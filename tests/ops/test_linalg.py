@@ -196,8 +196,8 @@ def test_norm_conventions():
     "x",
     [np.ones((1, 1)), np.zeros((2, 2)), np.ones((3, 3)), np.diag([0.0, 3.0, 2.0]), np.diag([4.0, 0.0, -2.0])[:, ::-1]],
 )
-def test_second_derivative_of_a_determinant_of_any_rank(x):
-    """Against Leibniz's sum over permutations."""
+def test_derivatives_of_a_determinant_of_any_rank(x, rng):
+    """The second and the third against Leibniz's sum over permutations."""
     n = len(x)
 
     def leibniz(x):
@@ -205,6 +205,13 @@ def test_second_derivative_of_a_determinant_of_any_rank(x):
         return sum(sign * np.prod(np.stack([x[i, p[i]] for i in range(n)])) for p, sign in signs.items())
 
     np.testing.assert_allclose(mg.hessian(np.linalg.det)(x), mg.hessian(leibniz)(x), atol=1e-12)
+    along = rng.normal(size=(3, n, n))
+
+    def third(f):
+        twice = lambda x: np.sum(mg.hvp(f, (x,), (along[0],))[0] * along[1])  # noqa: E731
+        return mg.hvp(twice, (x,), (along[2],))
+
+    np.testing.assert_allclose(third(np.linalg.det)[0], third(leibniz)[0], atol=1e-11)
 
 
 def test_determinant_of_a_singular_matrix():
