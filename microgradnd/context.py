@@ -57,14 +57,22 @@ class mode_switch:
 
             @functools.wraps(function)
             def resume(*args: P.args, **kwargs: P.kwargs) -> Any:
-                generator, sent = function(*args, **kwargs), None
+                generator = function(*args, **kwargs)
+                step, given = generator.send, None
                 while True:  # the mode holds while the generator runs, not while its caller does
                     with mode_switch(**self.changes):
                         try:
-                            value = generator.send(sent)
+                            value = step(given)
                         except StopIteration as stop:
                             return stop.value
-                    sent = yield value
+                    try:
+                        step, given = generator.send, (yield value)
+                    except GeneratorExit:
+                        with mode_switch(**self.changes):
+                            generator.close()
+                        raise
+                    except BaseException as error:
+                        step, given = generator.throw, error
 
             return resume
 
@@ -79,7 +87,7 @@ class mode_switch:
 class no_grad(mode_switch):
     """Compute without recording a graph, in this thread or task: ``with mg.no_grad(): ...``.
 
-    Also a decorator. Results are still tensors; they require no gradient.
+    Also a decorator, ``@mg.no_grad``. Results are still tensors; they require no gradient.
 
     Examples
     --------
@@ -89,6 +97,14 @@ class no_grad(mode_switch):
     ...     (x * x).requires_grad
     False
     """
+
+    def __new__(cls, function: Any = None) -> Any:
+        """A context; of a function, given by ``@mg.no_grad`` without parentheses, the decorated one."""
+        if function is None:
+            return super().__new__(cls)
+        if not callable(function):
+            raise TypeError(f"mg.no_grad takes nothing, or a function to decorate: got {function!r}")
+        return cls()(function)
 
     def __init__(self) -> None:
         super().__init__(record=False)

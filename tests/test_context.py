@@ -71,6 +71,40 @@ def test_no_grad_decorates_generators_and_does_not_leak_between_items():
         generator.send("stop")
 
 
+def test_no_grad_decorates_without_parentheses_too():
+    @mg.no_grad
+    def f():
+        """Documented."""
+        return recording()
+
+    assert f() is False
+    assert f.__doc__ == "Documented."
+    assert recording()
+    with pytest.raises(TypeError, match=r"a function to decorate: got True"):
+        mg.no_grad(True)
+
+
+def test_a_generator_under_no_grad_is_thrown_into_and_closed():
+    log = []
+
+    @mg.no_grad()
+    def values():
+        try:
+            try:
+                yield 1
+            except KeyError:
+                yield recording()
+        finally:
+            log.append(recording())
+
+    generator = values()
+    assert next(generator) == 1
+    assert generator.throw(KeyError("k")) is False
+    generator.close()
+    assert log == [False]
+    assert recording()
+
+
 def test_a_generator_with_no_grad_inside_closes_cleanly():
     def values():
         with mg.no_grad():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 from ..core import Node as Recorded
-from .description import Description
+from .description import Description, Node
 from .dot import plain
 from .steps import Contribution, Step, steps
 
 WIDEST = 240
+LONGEST = 400  # steps of one pass; of more, the first and the last are written out
+ENDS = 20
 
 
 def explain_text(root: Recorded, *, shapes: bool, numbers: bool) -> str:
@@ -24,7 +28,10 @@ def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> It
     yield f"Forward: from {', '.join(plain(n.name) for n in leaves) or 'nothing'} to {plain(d.title)}"
     width = len(str(len(found)))
     before = "forward"
-    for step in found:
+    for step in _abridged(found, names):
+        if isinstance(step, str):
+            yield step
+            continue
         if step.phase != before:
             before = step.phase
             yield ""
@@ -50,6 +57,21 @@ def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> It
     if before == "forward":
         yield ""
         yield f"Backward: nothing to do, {plain(d.title)} requires no gradient"
+
+
+def _abridged(found: list[Step], names: dict[str, Node]) -> Iterator[Step | str]:
+    """The steps; of a long pass both ends, and between them a line that counts what is left out."""
+    for _, group in itertools.groupby(found, lambda step: step.phase):
+        steps = list(group)
+        if len(steps) <= LONGEST:
+            yield from steps
+            continue
+        left_out = Counter(names[step.node].op or "" for step in steps[ENDS:-ENDS])
+        kinds = ", ".join(f"{n:,} {plain(op)}" for op, n in left_out.most_common(5))
+        more = "" if len(left_out) <= 5 else f" and {len(left_out) - 5} other ops"
+        yield from steps[:ENDS]
+        yield f"... {left_out.total():,} steps left out: {kinds}{more}; mg.explain of a tensor in between explains a part"
+        yield from steps[-ENDS:]
 
 
 def _details(pad: str, step: Step | Contribution, shapes: bool, numbers: bool) -> Iterator[str]:

@@ -234,6 +234,20 @@ def test_a_chain_of_a_hundred_thousand_ops_needs_no_recursion():
     assert len(d.nodes) <= MOST
 
 
+def test_explain_abridges_a_long_graph():
+    x = mg.tensor(1.0, requires_grad=True, name="x")
+    y = x
+    for _ in range(300):
+        y = y * 1.001 + 0.1
+    text = mg.explain(y)
+    assert len(text) < 20_000
+    assert "... 560 steps left out: 280 multiply, 280 add; mg.explain of a tensor in between" in text
+    assert "\n  20. y₁₀ = multiply₁₀ + 0.1\n" in text
+    assert "\n 600. " in text.partition("Backward")[0]
+    assert "\n1200. back through multiply₁ = x * 1.001\n" in text
+    assert "left out" not in mg.explain(x * 2)
+
+
 def test_explain_writes_the_chain_rule_three_times():
     x = mg.tensor([[1.0, 2.0]], name="x")
     W = mg.tensor([[0.5], [1.0]], requires_grad=True, name="W")
