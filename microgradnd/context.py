@@ -120,6 +120,15 @@ class Scope:
     opaque
         Report what is recorded inside at the line that opened the scope, as a library of layers does
         whose own lines mean nothing to its user.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> x = mg.tensor(2.0, requires_grad=True)
+    >>> with mg.scope("encoder"):
+    ...     y = x * x
+    >>> y.scope.name
+    'encoder'
     """
 
     __slots__ = ("_code", "_origin", "name", "opaque", "parent")

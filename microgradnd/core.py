@@ -159,14 +159,40 @@ def check_differentiable(dtype: np.dtype[Any]) -> None:
 
 
 class Sample(NamedTuple):
-    """Inputs to test an op on: positional arguments (arrays) and keyword options."""
+    """Inputs to test an op on, as `sample` makes them.
+
+    Attributes
+    ----------
+    args
+        Positional arguments: arrays and numbers.
+    options
+        Keyword options.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.Sample((1.0,), {"axis": 0}).options
+    {'axis': 0}
+    """
 
     args: tuple[Any, ...]
     options: dict[str, Any]
 
 
 def sample(*args: Any, **options: Any) -> Sample:
-    """A `Sample`, written as the call it stands for."""
+    """A `Sample`, written as the call it stands for.
+
+    Parameters
+    ----------
+    *args, **options
+        What the op is to be called with.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> mg.sample(2.0, axis=0)
+    Sample(args=(2.0,), options={'axis': 0})
+    """
     return Sample(args, options)
 
 
@@ -206,6 +232,23 @@ class Op:
     surrogate
         The rule is deliberately not the derivative (straight-through estimators): the gradient
         check reports it and doesn't fail.
+
+    Raises
+    ------
+    TypeError
+        If rules are given as `vjps` and as `vjp`, or not at all. When called: for an operand that isn't real
+        numbers, or a tensor that requires a gradient where there is no rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import microgradnd as mg
+    >>> softplus = mg.op(
+    ...     lambda x: np.logaddexp(x, 0),
+    ...     lambda g, y, x: g / (1 + np.exp(-x)),
+    ...     name="docs_softplus", formula="log(1 + exp({0}))", elementwise=True)
+    >>> mg.grad(softplus)(0.0)
+    array(0.5)
     """
 
     __slots__ = (

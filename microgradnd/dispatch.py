@@ -25,7 +25,23 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def implements(*numpy_functions: Any) -> Callable[[F], F]:
-    """Let the decorated function answer these NumPy functions when they meet a tensor."""
+    """Let the decorated function answer these NumPy functions when they meet a tensor.
+
+    Parameters
+    ----------
+    *numpy_functions
+        Functions or ufuncs of NumPy, with whose arguments the decorated function is then called.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> @mg.implements(np.i0)
+    ... def i0(x):
+    ...     return 1 + x**2 / 4 + x**4 / 64  # enough near 0
+    >>> print(mg.grad(np.i0)(0.5).round(4))
+    0.2578
+    >>> del FUNCTIONS[np.i0]
+    """
 
     def register(function: F) -> F:
         for f in numpy_functions:

@@ -10,7 +10,24 @@ if TYPE_CHECKING:
 
 
 class GradcheckError(AssertionError):
-    """A gradient is wrong, or nothing could be told about it; `report` holds the details."""
+    """A gradient is wrong, or nothing could be told about it; `report` holds the details.
+
+    Parameters
+    ----------
+    report
+        What the check found, as `gradcheck` gives it with ``raises=False``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import microgradnd as mg
+    >>> wrong = mg.op(np.sin, lambda g, y, x: g * np.sin(x), name="docs_wrong_sin")
+    >>> try:
+    ...     mg.gradcheck(wrong, 1.0)
+    ... except mg.GradcheckError as error:
+    ...     print(error.report.blame[0].op)
+    docs_wrong_sin
+    """
 
     def __init__(self, report: Any) -> None:
         super().__init__(str(report))

@@ -65,6 +65,15 @@ def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bo
     list of Tensor
         One per entry of `xs`; zeros where `y` does not depend on it.
 
+    Raises
+    ------
+    TypeError
+        If `y` or one of `xs` is no tensor.
+    ValueError
+        If one of `xs` requires no gradient, or `grad` has another shape than `y`.
+    RuntimeError
+        If `y` has several elements and no `grad` is given, the graph was freed, or data changed since.
+
     Examples
     --------
     >>> import microgradnd as mg

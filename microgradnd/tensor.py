@@ -35,6 +35,13 @@ class Tensor(ArrayMethods):
     name
         What drawings and errors call it.
 
+    Raises
+    ------
+    TypeError
+        For complex numbers, text or objects; if a gradient is asked of integers; if a tensor among the data requires one.
+    ValueError
+        For rows of unequal length.
+
     Examples
     --------
     >>> import microgradnd as mg

@@ -49,8 +49,21 @@ def _rows(rng: np.random.Generator) -> list[mg.Sample]:
 
 tanh = mg.tanh
 
+
+def _relu(x: Any) -> Any:
+    """`x` where positive, else 0 (Nair & Hinton, ICML 2010); the slope at 0 is 0.
+
+    Shapes: that of `x`. Gradient: ``g`` where positive, else 0.
+
+    >>> from microgradnd import nn
+    >>> nn.relu(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
+    return np.maximum(x, 0)
+
+
 relu = mg.op(
-    lambda x: np.maximum(x, 0),
+    _relu,
     lambda g, y, x: g * (y > 0),
     name="relu",
     formula="max({0}, 0)",
@@ -61,6 +74,14 @@ relu = mg.op(
 
 
 def _sigmoid(x: Any) -> Any:
+    """The logistic function ``1 / (1 + exp(-x))``, without overflow.
+
+    Shapes: that of `x`. Gradient: ``g * y * sigmoid(-x)``, where ``1 - y`` would cancel.
+
+    >>> from microgradnd import nn
+    >>> nn.sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
     e = np.exp(-np.abs(x))  # in (0, 1]: one branch per sign, so that nothing overflows or cancels
     return np.where(x < 0, e, 1.0) / (1.0 + e)
 
@@ -90,6 +111,8 @@ leaky_relu_op = mg.op(
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     """`x` where positive, else ``slope * x`` (Maas et al., 2013); the slope at 0 is `slope`.
 
+    Shapes: that of `x`. Gradient: ``g`` where positive, else ``slope * g``.
+
     >>> from microgradnd import nn
     >>> nn.leaky_relu(np.array([-2.0, 3.0]))
     array([-0.02,  3.  ])
@@ -110,6 +133,8 @@ elu_op = mg.op(
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """`x` where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al., ICLR 2016, arXiv:1511.07289).
 
+    Shapes: that of `x`. Gradient: ``g`` where positive, else ``g * alpha * exp(x)``.
+
     >>> from microgradnd import nn
     >>> nn.elu(np.array([-1e9, 3.0]))
     array([-1.,  3.])
@@ -123,6 +148,8 @@ _SELU = {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}
 
 def selu(x: Any) -> Any:
     """A scaled `elu` that keeps activations standardised (Klambauer et al., NeurIPS 2017, arXiv:1706.02515).
+
+    Shapes: that of `x`. Gradient: ``scale * g`` where positive, else ``scale * g * alpha * exp(x)``.
 
     >>> from microgradnd import nn
     >>> nn.selu(np.array([-1e9, 1.0])).round(4)
@@ -158,8 +185,21 @@ normal_cdf = mg.op(
     samples=_away_from_zero,
 )
 
+
+def _gelu(x: Any) -> Any:
+    """`x` times the normal distribution function at `x` (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    Shapes: that of `x`. Gradient: ``g * (Φ(x) + x φ(x))``.
+
+    >>> from microgradnd import nn
+    >>> nn.gelu(np.array([-1.0, 0.0, 2.0])).round(4)
+    array([-0.1587,  0.    ,  1.9545])
+    """
+    return x * normal_cdf(x)
+
+
 gelu = mg.op(
-    lambda x: x * normal_cdf(x),
+    _gelu,
     lambda g, y, x: g * (normal_cdf(x) + _bounded(x, 40.0) * _bell(x)),
     name="gelu",
     formula="{0} Φ({0})",
@@ -172,6 +212,8 @@ gelu = mg.op(
 def gelu_tanh(x: Any) -> Any:
     """The approximation of `gelu` by tanh (Hendrycks & Gimpel 2016, arXiv:1606.08415).
 
+    Shapes: that of `x`. Gradient: through the composition.
+
     >>> from microgradnd import nn
     >>> bool(np.abs(nn.gelu_tanh(np.array([-1.0, 2.0])) - nn.gelu(np.array([-1.0, 2.0]))).max() < 1e-3)
     True
@@ -180,8 +222,20 @@ def gelu_tanh(x: Any) -> Any:
     return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (c + 0.044715 * c * c * c)))
 
 
+def _silu(x: Any) -> Any:
+    """`x` times its sigmoid (Elfwing et al. 2018, doi 10.1016/j.neunet.2017.12.012), also called swish.
+
+    Shapes: that of `x`. Gradient: ``g * σ(x) * (1 + x σ(-x))``.
+
+    >>> from microgradnd import nn
+    >>> nn.silu(np.array([-1000.0, 0.0, 2.0])).round(4)
+    array([-0.    ,  0.    ,  1.7616])
+    """
+    return x * sigmoid(x)
+
+
 silu = mg.op(
-    lambda x: x * sigmoid(x),
+    _silu,
     lambda g, y, x: g * (sigmoid(x) * (1.0 + _bounded(x, 800.0) * sigmoid(-x))),
     name="silu",
     formula="{0} σ({0})",
@@ -190,8 +244,21 @@ silu = mg.op(
     reference=lambda x: x * sigmoid(x),
 )
 
+
+def _softplus(x: Any) -> Any:
+    """A smooth `relu` (Dugas et al., NeurIPS 2000), without overflow: its slope is the sigmoid.
+
+    Shapes: that of `x`. Gradient: ``g * sigmoid(x)``.
+
+    >>> from microgradnd import nn
+    >>> nn.softplus(np.array([-800.0, 0.0, 800.0]))
+    array([  0.        ,   0.69314718, 800.        ])
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
 softplus = mg.op(
-    lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    _softplus,
     lambda g, y, x: g * sigmoid(x),
     name="softplus",
     formula="log(1 + exp({0}))",
@@ -200,9 +267,22 @@ softplus = mg.op(
     reference=lambda x: np.log1p(np.exp(x)),
 )
 
+
 # -- squashing -------------------------------------------------------------------------------------
+def _hard_tanh(x: Any) -> Any:
+    """`x` kept between -1 and 1 (Collobert 2004); the slope at both bounds is 0.
+
+    Shapes: that of `x`. Gradient: ``g`` between the bounds, 0 beyond and at them.
+
+    >>> from microgradnd import nn
+    >>> nn.hard_tanh(np.array([-3.0, 0.5, 3.0]))
+    array([-1. ,  0.5,  1. ])
+    """
+    return np.clip(x, -1, 1)
+
+
 hard_tanh = mg.op(
-    lambda x: np.clip(x, -1, 1),
+    _hard_tanh,
     lambda g, y, x: g * ((x > -1) & (x < 1)),
     name="hard_tanh",
     formula="clip({0}, -1, 1)",
@@ -211,8 +291,21 @@ hard_tanh = mg.op(
     reference=lambda x: np.minimum(np.maximum(x, -1), 1),
 )
 
+
+def _soft_sign(x: Any) -> Any:
+    """``x / (1 + |x|)``: like tanh, but slow to saturate (Bergstra et al. 2009).
+
+    Shapes: that of `x`. Gradient: ``g / (1 + |x|)**2``.
+
+    >>> from microgradnd import nn
+    >>> nn.soft_sign(np.array([-3.0, 0.0, 1.0]))
+    array([-0.75,  0.  ,  0.5 ])
+    """
+    return x / (1.0 + np.abs(x))
+
+
 soft_sign = mg.op(
-    lambda x: x / (1.0 + np.abs(x)),
+    _soft_sign,
     lambda g, y, x: g * np.square(1.0 / (1.0 + np.abs(x))),
     name="soft_sign",
     formula="{0} / (1 + |{0}|)",
@@ -256,6 +349,8 @@ log_softmax_op = mg.op(
 def softmax(x: Any, axis: int = -1) -> Any:
     """Exponentials normalised to sum to one along `axis`.
 
+    Shapes: that of `x`. Gradient: ``y * (g - sum(g * y))``, summed along `axis`.
+
     >>> from microgradnd import nn
     >>> nn.softmax(np.array([0.0, np.log(3.0), -np.inf]))
     array([0.25, 0.75, 0.  ])
@@ -265,6 +360,8 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """Logarithm of `softmax`, exact where softmax itself would round to 0.
+
+    Shapes: that of `x`. Gradient: ``g - exp(y) * sum(g)``, summed along `axis`.
 
     >>> from microgradnd import nn
     >>> nn.log_softmax(np.array([0.0, 1000.0]))

@@ -33,6 +33,11 @@ class MultiHeadAttention(Module):
     seed, dtype
         As for `Dense`.
 
+    Raises
+    ------
+    ValueError
+        If `heads` doesn't divide `size`, or the input isn't (batch, places, `size`).
+
     Examples
     --------
     >>> import numpy as np
@@ -45,7 +50,9 @@ class MultiHeadAttention(Module):
         self.size = check_size("MultiHeadAttention", "size", size)
         self.heads = check_size("MultiHeadAttention", "heads", heads)
         if size % heads:
-            raise ValueError(f"MultiHeadAttention: size={size} is no multiple of heads={heads}")
+            raise ValueError(
+                f"MultiHeadAttention: size={size} is no multiple of heads={heads}: each head takes size / heads"
+            )
         self.causal, self.dtype = bool(causal), np.dtype(dtype)
         rng = generator(seed)
         self.query, self.key, self.value, self.output = (Dense(size, size, seed=rng, dtype=dtype) for _ in range(4))

@@ -18,6 +18,17 @@ class Callback:
 
     Each gets the `Training` that is under way: its ``model``, ``optimizer``, ``history``, ``epoch`` and
     ``step``, and its method ``stop(reason)``. A plain function given as a callback is an `on_epoch_end`.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> class Twice(nn.Callback):
+    ...     def on_epoch_end(self, training):
+    ...         if training.epoch == 2:
+    ...             training.stop("twice is enough")
+    >>> history = nn.fit(nn.MLP([2, 2], seed=0), [[0.0, 1.0]], [1], callbacks=[Twice()], progress=False)
+    >>> history.stopped, len(history["loss"])
+    ('twice is enough', 2)
     """
 
     def on_start(self, training: Training) -> None:
@@ -82,6 +93,11 @@ class EarlyStopping(Callback):
         accuracies and scores.
     restore
         Whether to go back to the best weights at the end.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `mode`, and, in training, if `monitor` isn't measured.
 
     Examples
     --------

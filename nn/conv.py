@@ -92,7 +92,9 @@ def _grid(layer: Module, shape: tuple[int, ...], size: Pair, stride: Pair, paddi
         )
     room = (shape[2] + 2 * padding[0], shape[3] + 2 * padding[1])
     if room[0] < size[0] or room[1] < size[1]:
-        raise ValueError(f"{layer.label}: a window of {size} doesn't fit into {room}, the image with its padding")
+        raise ValueError(
+            f"{layer.label}: a window of {size} doesn't fit into {room}, the image with its padding: take a smaller one, or pad more"
+        )
     return _places(room[0], size[0], stride[0]), _places(room[1], size[1], stride[1])
 
 
@@ -125,6 +127,12 @@ class Conv2d(Module):
         Kernel, of shape ``(n_out, n_in, height, width)``.
     b
         Bias, of shape ``(n_out,)``, or None.
+
+    Raises
+    ------
+    ValueError
+        For sizes that aren't whole numbers, "same" padding with a stride or an even window, an input that isn't
+        (batch, channels, height, width), or an image smaller than the window.
 
     Examples
     --------
@@ -159,7 +167,8 @@ class Conv2d(Module):
         if padding == "same":
             if self.stride != (1, 1) or not all(s % 2 for s in self.size):
                 raise ValueError(
-                    f"Conv2d: padding='same' needs stride 1 and odd windows, got {self.stride} and {self.size}"
+                    f"Conv2d: padding='same' needs stride 1 and odd windows, got {self.stride} and {self.size}: give padding "
+                    "as a number"
                 )
             padding = (self.size[0] // 2, self.size[1] // 2)
         self.padding = _pair("Conv2d", "padding", padding, least=0)
@@ -224,6 +233,12 @@ class MaxPool2d(Pool2d):
     stride
         Steps between windows; None: the window's size, so that windows don't overlap.
 
+    Raises
+    ------
+    ValueError
+        For sizes that aren't whole numbers, an input that isn't (batch, channels, height, width), or an image smaller
+        than the window.
+
     Examples
     --------
     >>> import numpy as np
@@ -244,6 +259,12 @@ class AvgPool2d(Pool2d):
     ----------
     size, stride
         As for `MaxPool2d`.
+
+    Raises
+    ------
+    ValueError
+        For sizes that aren't whole numbers, an input that isn't (batch, channels, height, width), or an image smaller
+        than the window.
 
     Examples
     --------

@@ -170,6 +170,11 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
     loss_curve_, n_iter_
         Training loss per epoch, and how many there were.
 
+    Raises
+    ------
+    ValueError
+        In `fit`: for an unknown solver, activation or penalty, labels that are no classes, or data that isn't finite.
+
     Examples
     --------
     >>> from microgradnd import nn
@@ -297,7 +302,16 @@ def _flat_labels(y: Any) -> Array:
 class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]
     """A multilayer perceptron that predicts numbers, trained with `microgradnd.nn.fit` on squared errors.
 
-    Parameters and attributes are those of `MLPClassifier`, but for classes and their weights.
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate_init, max_iter, tol, n_iter_no_change,\
+    early_stopping, validation_fraction, warm_start, random_state, verbose
+        As for `MLPClassifier`.
+
+    Raises
+    ------
+    ValueError
+        In `fit`: for an unknown solver or activation, or data that isn't finite.
 
     Examples
     --------

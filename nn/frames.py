@@ -37,6 +37,13 @@ class GraphFrames(Callback):
     drawing
         What `mg.draw` gives, with a frame per recording; None before training.
 
+    Raises
+    ------
+    ValueError
+        For an `every` below 1.
+    RuntimeError
+        When saved before it was given to `nn.fit`.
+
     Examples
     --------
     >>> import numpy as np

@@ -21,6 +21,11 @@ class History(Mapping[str, list[float]]):
         Why training ended before its last epoch: ``"interrupted"``, what a callback gave as its reason,
         or the empty string.
 
+    Raises
+    ------
+    KeyError
+        For a measure that was not taken; the error lists those that were.
+
     Examples
     --------
     >>> history = History()

@@ -85,6 +85,13 @@ class Dense(Module):
     b
         Bias, of shape ``(n_out,)``, or None.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a size that is no whole number from 1 on, an unknown activation, initialiser or seed.
+    ValueError
+        If the input's last axis isn't `n_in` long.
+
     Examples
     --------
     >>> import numpy as np
@@ -153,6 +160,11 @@ class Sequential(Module):
     *layers
         Modules, or functions such as `nn.relu`.
 
+    Raises
+    ------
+    TypeError
+        If one is neither a module nor a function.
+
     Examples
     --------
     >>> from microgradnd import nn
@@ -188,6 +200,11 @@ class MLP(Sequential):
         Of the hidden layers: a name or a function.
     init, seed, dtype
         As for `Dense`; one generator draws all layers.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes; else as for `Dense`.
 
     Examples
     --------
@@ -235,6 +252,11 @@ class Residual(Sequential):
     *layers
         Modules or functions, which together keep the shape.
 
+    Raises
+    ------
+    ValueError
+        If the layers change the shape.
+
     Examples
     --------
     >>> import numpy as np
@@ -256,6 +278,11 @@ class Residual(Sequential):
 
 class Flatten(Module):
     """Each example as one row: ``(batch, ...)`` to ``(batch, product of the rest)``.
+
+    Raises
+    ------
+    ValueError
+        For a single number, which is no batch.
 
     Examples
     --------
@@ -289,6 +316,11 @@ class Dropout(Module):
     ----------
     rng
         The generator, whose state changes with every training batch.
+
+    Raises
+    ------
+    ValueError
+        For a `p` outside of [0, 1).
 
     Examples
     --------
@@ -325,6 +357,13 @@ class Embedding(Module):
         Length of each vector.
     init, seed, dtype
         As for `Dense`; standard normal by default.
+
+    Raises
+    ------
+    TypeError
+        If the indices aren't integers.
+    IndexError
+        If one is outside of 0..count - 1.
 
     Examples
     --------

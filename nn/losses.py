@@ -281,6 +281,11 @@ def nll_loss(log_probabilities: Any, target: Any, *, weight: Any = None, reducti
     reduction
         ``"mean"`` or ``"sum"`` over rows, or ``"none"``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For labels that aren't whole numbers 0..classes - 1, or don't fit in shape.
+
     Examples
     --------
     >>> import numpy as np
@@ -308,6 +313,11 @@ def kl_divergence(logits: Any, target: Any, *, reduction: Reduction = "mean") ->
         Probabilities `p` of the same shape.
     reduction
         ``"mean"`` or ``"sum"`` over rows, or ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a row of the target is no distribution.
 
     Examples
     --------
@@ -355,6 +365,11 @@ def binary_cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "me
     reduction
         ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a target is outside of [0, 1].
+
     Examples
     --------
     >>> import numpy as np
@@ -382,6 +397,11 @@ def hinge_loss(scores: Any, target: Any, *, reduction: Reduction = "mean") -> An
         Of the same shape: -1 or 1.
     reduction
         ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a target is neither -1 nor 1.
 
     Examples
     --------
@@ -435,6 +455,11 @@ def mae_loss(prediction: Any, target: Any, *, reduction: Reduction = "mean") -> 
     reduction
         ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
 
+    Raises
+    ------
+    ValueError
+        If prediction and target differ in shape, which would broadcast, or for an unknown reduction.
+
     Examples
     --------
     >>> import numpy as np
@@ -457,6 +482,11 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: R
         Where the parabola becomes a line, > 0.
     reduction
         ``"mean"`` or ``"sum"`` over elements, or ``"none"``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, which would broadcast, for a `delta` not above 0, or an unknown reduction.
 
     Examples
     --------

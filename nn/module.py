@@ -35,6 +35,15 @@ class Module:
     training
         Whether layers such as Dropout and BatchNorm behave as in training; `train` and `eval` set it.
 
+    Raises
+    ------
+    NotImplementedError
+        When a subclass without `forward` is called.
+    AttributeError
+        For an attribute that isn't there; the error names one that is spelt alike.
+    ValueError
+        If a module contains itself, or a state doesn't fit: then nothing is loaded, and all that is wrong is listed.
+
     Notes
     -----
     A tensor attribute is a parameter, trained or (with ``requires_grad = False``) frozen; an array attribute

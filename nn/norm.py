@@ -37,6 +37,11 @@ class LayerNorm(Module):
     dtype
         NumPy dtype of the parameters.
 
+    Raises
+    ------
+    ValueError
+        If the input's last axis isn't `n_in` long.
+
     Examples
     --------
     >>> import numpy as np
@@ -91,6 +96,12 @@ class BatchNorm(Module):
         Learnt spread and mean, of shape ``(n_in,)``.
     running_mean, running_var
         Buffers of shape ``(n_in,)``: means over batches of mean and (unbiased) variance.
+
+    Raises
+    ------
+    ValueError
+        For a `momentum` outside of (0, 1], an input that isn't (batch, `n_in`, ...), or, in training, a batch with one
+        value per feature.
 
     Examples
     --------

@@ -42,6 +42,26 @@ class Optimizer:
         One dict per group: its tensors under ``"params"``, and its settings, free to change between steps.
     state
         One dict per parameter, in the order of the groups.
+
+    Raises
+    ------
+    TypeError
+        For what aren't tensors (a module, say: pass ``model.parameters()``), or an unknown setting.
+    ValueError
+        For no parameters, one given twice, one that isn't a leaf, or a setting out of its range.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> class SignDescent(nn.Optimizer):
+    ...     def update(self, x, g, state, group):
+    ...         x -= group["lr"] * np.sign(g)
+    >>> w = mg.tensor([1.0, 2.0], requires_grad=True)
+    >>> w.grad = [0.3, -7.0]
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w.data
+    array([0.5, 2.5])
     """
 
     keeps: tuple[str, ...] = ()  # names of the arrays remembered per parameter
@@ -107,7 +127,10 @@ class Optimizer:
         mine = [len(group["params"]) for group in self.param_groups]
         theirs = [group["params"] for group in groups]
         if mine != theirs:
-            raise ValueError(f"this state is of groups of {theirs} parameters, the optimiser's have {mine}")
+            raise ValueError(
+                f"this state is of groups of {theirs} parameters, the optimiser's have {mine}: make it of the same model, "
+                "in the same groups"
+            )
         wrong = [
             f"parameter {i}, {name}: {np.shape(array)} given, {p.shape} expected"
             for i, (p, new) in enumerate(zip(self.parameters(), states, strict=True))
@@ -205,6 +228,11 @@ class SGD(Optimizer):
     weight_decay
         Added to the gradient, times the parameter.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For parameters that can't be optimised, or a setting out of its range: see `Optimizer`.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -258,6 +286,11 @@ class Adam(Optimizer):
         Added to the root of the second moment.
     weight_decay
         Added to the gradient, times the parameter; `AdamW` decays the parameter instead.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For parameters that can't be optimised, or a setting out of its range: see `Optimizer`.
 
     Examples
     --------
@@ -324,6 +357,11 @@ class AdamW(Adam):
     weight_decay
         Each step multiplies a parameter by ``1 - lr * weight_decay`` first.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For parameters that can't be optimised, or a setting out of its range: see `Optimizer`.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -373,6 +411,11 @@ class RMSprop(Optimizer):
         Divide by the running standard deviation instead (Graves, arXiv:1308.0850).
     weight_decay
         Added to the gradient, times the parameter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For parameters that can't be optimised, or a setting out of its range: see `Optimizer`.
 
     Examples
     --------
@@ -437,6 +480,18 @@ class RMSprop(Optimizer):
 def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
     """Cut every element of the gradients to ``[-limit, limit]``, in place.
 
+    Parameters
+    ----------
+    params
+        Tensors; one without a gradient is left alone.
+    limit
+        A number above 0.
+
+    Raises
+    ------
+    ValueError
+        If `limit` isn't above 0.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -457,10 +512,22 @@ def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
 def clip_grad_norm(params: Iterable[mg.Tensor], limit: float) -> float:
     """Scale all gradients together, in place, so that their joint Euclidean norm is at most `limit`.
 
+    Parameters
+    ----------
+    params
+        Tensors; one without a gradient is left alone.
+    limit
+        A number above 0.
+
     Returns
     -------
     float
         The norm before.
+
+    Raises
+    ------
+    ValueError
+        If `limit` isn't above 0.
 
     Examples
     --------

@@ -37,6 +37,11 @@ class GRU(Module):
     b, c
         Their biases, of shape ``(3 n_hidden,)``.
 
+    Raises
+    ------
+    ValueError
+        If the input isn't (batch, steps, `n_in`), with at least one step.
+
     Examples
     --------
     >>> import numpy as np

@@ -21,6 +21,24 @@ class Schedule:
     ----------
     optimizer
         Whose step length is set; the current one counts as 1.
+
+    Raises
+    ------
+    NotImplementedError
+        If a subclass doesn't define `factor`.
+
+    Examples
+    --------
+    >>> import microgradnd as mg
+    >>> from microgradnd import nn
+    >>> class Harmonic(nn.Schedule):
+    ...     def factor(self, t):
+    ...         return 1 / (1 + t)
+    >>> optimizer = nn.SGD([mg.tensor(1.0, requires_grad=True)], lr=0.6)
+    >>> schedule = Harmonic(optimizer)
+    >>> schedule.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.3
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -77,6 +95,11 @@ class StepDecay(Schedule):
     gamma
         Factor of each cut.
 
+    Raises
+    ------
+    ValueError
+        If `every` is no whole number from 1 on.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -132,6 +155,11 @@ class Cosine(Schedule):
     low
         Share of the initial lr that is left.
 
+    Raises
+    ------
+    ValueError
+        If `steps` is no whole number from 1 on.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -162,6 +190,11 @@ class WarmUp(Schedule):
         How many steps to rise for.
     before
         A schedule of the same optimiser that takes over then, counting from 0; until then it rests.
+
+    Raises
+    ------
+    ValueError
+        If `steps` is no whole number from 1 on.
 
     Examples
     --------
@@ -217,6 +250,11 @@ class OneCycle(Schedule):
     start, end
         What the peak is divided by at first, and at last.
 
+    Raises
+    ------
+    ValueError
+        For a `rise` outside of (0, 1), or `steps` that is no whole number from 1 on.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -261,6 +299,11 @@ class ReduceOnPlateau(Schedule):
         How many steps without progress are borne.
     least
         Share of the metric that counts as progress.
+
+    Raises
+    ------
+    TypeError
+        When `step` isn't told a metric.
 
     Examples
     --------

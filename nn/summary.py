@@ -66,6 +66,11 @@ def summary(model: Module, input_shape: tuple[int, ...], *, dtype: Any = float) 
     dtype
         Of the zeros; an integer dtype for models that start with an Embedding.
 
+    Raises
+    ------
+    TypeError
+        If `model` is no module.
+
     Examples
     --------
     >>> from microgradnd import nn

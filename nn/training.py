@@ -150,6 +150,16 @@ class Training:
         The measures so far.
     epoch, step
         How many epochs and updates were done.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> def tell(training):
+    ...     print(training.epoch, training.step, type(training.optimizer).__name__)
+    >>> data = [[0.0, 1.0], [1.0, 0.0]], [1, 0]
+    >>> _ = nn.fit(nn.MLP([2, 2], seed=0), *data, epochs=2, batch_size=1, callbacks=[tell], progress=False)
+    1 2 Adam
+    2 4 Adam
     """
 
     optimizer: Optimizer
@@ -178,7 +188,7 @@ class Training:
         pairs = [(inputs, targets, "y")]
         if validation_data is not None:
             if not (isinstance(validation_data, tuple | list) and len(validation_data) == 2):
-                raise TypeError("validation_data is a pair (X, y)")
+                raise TypeError(f"validation_data is {type(validation_data).__name__}, expected a pair (X, y)")
             pairs.append(
                 (*check_pair(validation_data[0], validation_data[1], ("validation X", "validation y")), "validation y")
             )

@@ -393,7 +393,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
         return take(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
     n = counts.item()
     if n < 0:
-        raise ValueError("repeats may not contain negative values.")
+        raise ValueError(f"repeats may not contain negative values: got {n}")
     copies = broadcast_to(expand_dims(a, axis + 1), (*a.shape[: axis + 1], n, *a.shape[axis + 1 :]))
     return reshape(copies, (*a.shape[:axis], a.shape[axis] * n, *a.shape[axis + 1 :]))
 
