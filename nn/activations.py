@@ -251,8 +251,8 @@ def _softplus(x: Any) -> Any:
     Shapes: that of `x`. Gradient: ``g * sigmoid(x)``.
 
     >>> from microgradnd import nn
-    >>> nn.softplus(np.array([-800.0, 0.0, 800.0]))
-    array([  0.        ,   0.69314718, 800.        ])
+    >>> nn.softplus(np.array([-800.0, 800.0])).tolist()
+    [0.0, 800.0]
     """
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
