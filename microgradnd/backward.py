@@ -9,7 +9,7 @@ recorded; with ``recorded=True`` the same rules run on tensors, and the gradient
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock  # all of threading that is needed, in a fifth of its time
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -236,5 +236,5 @@ def _count_holders(entries: list[Waiting]) -> int:
     return 0
 
 
-_storing = threading.Lock()
+_storing = allocate_lock()
 _ALONE = _count_holders([[Node(), np.empty(1), False]])  # what an array held only by such a list counts to here

@@ -12,9 +12,10 @@ triangle: it is the derivative of the function that NumPy computes.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,12 @@ def _matrices(*shapes: tuple[int, ...], **options: Any) -> Callable[[np.random.G
         )
 
     return draw
+
+
+@functools.cache
+def _result(function: Any) -> Any:
+    """The named tuple that a function of NumPy's returns."""
+    return type(function(np.eye(1)))
 
 
 _SQUARES = (_matrices((3, 3)), _matrices((2, 2, 2)), _matrices((1, 1)), _matrices((0, 2, 2)))
@@ -350,13 +357,6 @@ slogdet_op: Op = Op(
 )
 
 
-class SlogdetResult(NamedTuple):
-    """What `slogdet` returns."""
-
-    sign: Any
-    logabsdet: Any
-
-
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
     """`np.linalg.det`: the determinant, differentiable for singular matrices too.
@@ -372,7 +372,7 @@ def det(a: Any) -> Any:
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Any) -> SlogdetResult:
+def slogdet(a: Any) -> Any:
     """`np.linalg.slogdet`: sign and logarithm of the absolute value of the determinant.
 
     Shapes: ``(..., n, n)`` to two of ``(...)``. Gradient: ``g * inv(a).T`` of the logarithm, 0 of the sign.
@@ -389,7 +389,7 @@ def slogdet(a: Any) -> SlogdetResult:
     array([[0.5 , 0.  ],
            [0.  , 0.25]])
     """
-    return SlogdetResult(*slogdet_op(as_array(a)))
+    return _result(np.linalg.slogdet)(*slogdet_op(as_array(a)))
 
 
 # -- decompositions ----------------------------------------------------------------------------
@@ -491,28 +491,6 @@ qr_op: Op = Op(
 )
 
 
-class EighResult(NamedTuple):
-    """What `eigh` returns."""
-
-    eigenvalues: Any
-    eigenvectors: Any
-
-
-class SVDResult(NamedTuple):
-    """What `svd` returns."""
-
-    U: Any
-    S: Any
-    Vh: Any
-
-
-class QRResult(NamedTuple):
-    """What `qr` returns."""
-
-    Q: Any
-    R: Any
-
-
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """`np.linalg.cholesky`: the triangular factor; only the triangle of `a` on its side is read, and gets a gradient.
@@ -536,7 +514,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> EighResult:
+def eigh(a: Any, UPLO: str = "L") -> Any:
     """`np.linalg.eigh`: eigenvalues and eigenvectors; the vectors need distinct values to be differentiable.
 
     Shapes: ``(..., n, n)`` to ``(..., n)`` and ``(..., n, n)``. Gradient: ``v @ (v.T @ gv / gaps + diag(gw)) @ v.T``,
@@ -547,7 +525,7 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
     array([[1., 0.],
            [0., 0.]])
     """
-    return EighResult(*eigh_op(as_array(a), UPLO=UPLO))
+    return _result(np.linalg.eigh)(*eigh_op(as_array(a), UPLO=UPLO))
 
 
 @implements(np.linalg.eigvalsh)
@@ -596,7 +574,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
             f"np.linalg.svd of a tensor of shape {a.shape} can't honour full_matrices=True, its surplus vectors "
             "have no derivative: pass full_matrices=False"
         )
-    parts = SVDResult(*svd_op(a))
+    parts = _result(np.linalg.svd)(*svd_op(a))
     return parts if compute_uv else parts.S
 
 
@@ -607,7 +585,7 @@ def _svd_of_symmetric(a: Any, compute_uv: bool) -> Any:
     if not compute_uv:
         return np.abs(w)
     v = np.take_along_axis(v, expand_dims(order, -2), -1)
-    return SVDResult(v, np.abs(w), matrix_transpose(v * np.sign(values(w))[..., None, :]))
+    return _result(np.linalg.svd)(v, np.abs(w), matrix_transpose(v * np.sign(values(w))[..., None, :]))
 
 
 @implements(np.linalg.svdvals)
@@ -650,7 +628,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         return result if a is values(a) else as_tensors(result)
     if mode not in ("reduced", "r") and not (mode == "complete" and a.shape[-2] <= a.shape[-1]):
         raise TypeError(f"np.linalg.qr of a tensor of shape {a.shape} can't honour mode={mode!r}: use 'reduced' or 'r'")
-    parts = QRResult(*qr_op(a))
+    parts = _result(np.linalg.qr)(*qr_op(a))
     return parts.R if mode == "r" else parts
 
 
