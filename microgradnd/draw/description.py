@@ -256,8 +256,6 @@ def describe(root: Recorded, *, gradients: bool = True, depth: int | None = None
     >>> [e.derivative for e in d.edges]
     ['∂multiply₁/∂x = x', '∂multiply₁/∂x = x', '∂sum/∂multiply₁ = 1']
     """
-    if depth is not None and depth < 0:
-        raise ValueError(f"depth is how many levels of layers are open, 0 or more, not {depth}")
     graph = Graph(root, gradients)
     return describe_graph(graph, choose(graph.trace, graph.chains, graph.consumers, depth))
 
@@ -330,8 +328,7 @@ def _kind(graph: Graph, x: Recorded) -> str:
 
 def _boxed(graph: Graph, box: Box, id: str, group: str | None) -> Node:
     """A box as a node: its value and gradient are those of the last op in it."""
-    inside = [x for x in box.members if isinstance(x, Recorded)]
-    last = max((x for x in inside if x.op is not None), key=lambda x: x.serial, default=inside[-1])
+    inside, last = box.tensors, box.last
     g = graph.trace.cotangents.get(last.serial)
     holds = Holds(
         sum(x.value.size for x in inside if x.op is None and x.tracked),

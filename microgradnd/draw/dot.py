@@ -115,7 +115,7 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, t
     kind = n.kind
     head = f"<B>{html(n.name)}</B>"
     if n.op is not None and n.formula:
-        head += f" = {wrapped(n.formula)}"
+        head += f"\u00a0= {wrapped(n.formula)}"  # a plain space at the start of a text is lost in an SVG
     rows = [f'<TR><TD COLSPAN="2" ALIGN="CENTER">{head}</TD></TR>']
     if n.holds is not None:
         inside = [f"{n.holds.ops:,} ops"] + [f"{n.holds.parameters:,} parameters"] * bool(n.holds.parameters)

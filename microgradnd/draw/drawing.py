@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core import Node as Recorded
 from .description import Description
 from .dot import plain, to_dot
-from .numbers import short
 from .render import render, write_whole
-from .style import dark_rules
+from .svg import accessible
 
-_SVG = "http://www.w3.org/2000/svg"
+if TYPE_CHECKING:
+    from .player import Film
+
 SUFFIXES = (".svg", ".png", ".pdf", ".dot", ".html")
 
 
@@ -32,10 +32,11 @@ class Drawing:
         The graph in Graphviz's language, DOT.
     """
 
-    def __init__(self, root: Recorded, description: Description, dark: bool | None, **shown: bool) -> None:
+    def __init__(
+        self, root: Recorded, description: Description, dark: bool | None, depth: int | None, **shown: bool
+    ) -> None:
         self.description = description
-        self._root, self._dark, self._shown = root, dark, shown
-        self._frames: list[Any] = []
+        self._root, self._dark, self._depth, self._shown = root, dark, depth, shown
 
     @functools.cached_property
     def source(self) -> str:
@@ -114,20 +115,22 @@ class Drawing:
         ...         w -= 0.1 * w.grad
         ...     w.zero_grad()
         """
-        from .player import frame, structure
+        self._film.add(tensor, label)
 
-        new = frame(tensor, label)
-        if structure(new[1]) != structure(self.description):
-            raise ValueError(
-                f"frame {label!r} is of another graph than the drawing: its ops or operands differ. "
-                "Record the same computation each time, on a batch of the same form"
-            )
-        self._frames.append(new)
+    @functools.cached_property
+    def _film(self) -> Film:
+        from .player import Film
+
+        return Film(self._root, self._depth)
 
     def _page(self) -> str:
-        from .player import frame, pages
+        from .player import Film
 
-        return pages(self._frames or [frame(self._root)])
+        film = self._film
+        if not film.frames:
+            film = Film(self._root, self._depth)
+            film.add(self._root)
+        return film.page(dark=self._dark, group=self._shown["group"])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
@@ -141,63 +144,3 @@ class Drawing:
     def __repr__(self) -> str:
         d = self.description
         return f"<drawing of {plain(d.title)}: {len(d.nodes)} nodes, {len(d.edges)} edges; .save('graph.svg')>"
-
-
-def accessible(svg: bytes, d: Description, adaptive: bool) -> str:
-    """Graphviz's SVG with a role, titles and descriptions for who can't see it, and dark colours for who prefers them."""
-    ET.register_namespace("", _SVG)
-    ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
-    root = ET.fromstring(svg)  # noqa: S314 - our own Graphviz wrote it
-    title = f"Computation graph of {plain(d.title)}"
-    root.set("role", "img")
-    root.set("aria-label", title)
-    texts = {**{n.id: node_text(n) for n in d.nodes}, **{e.id: edge_text(e, d) for e in d.edges}}
-    texts |= {g.id: f"group {plain(g.name)}, {g.parameters} parameters, {g.ops} ops" for g in d.groups}
-    for part in root.iter(f"{{{_SVG}}}g"):
-        own = part.find(f"{{{_SVG}}}title")
-        if own is not None and part.get("id") in texts:
-            own.text = texts[part.get("id") or ""]
-    for tag, text in (("desc", _summary(d)), ("title", title)):
-        element = ET.Element(f"{{{_SVG}}}{tag}")
-        element.text = text
-        root.insert(0, element)
-    if adaptive:
-        style = ET.Element(f"{{{_SVG}}}style")
-        style.text = f"@media (prefers-color-scheme: dark){{{dark_rules()}}}"
-        root.insert(2, style)
-    return ET.tostring(root, encoding="unicode")
-
-
-def _summary(d: Description) -> str:
-    counts: dict[str, int] = {}
-    for n in d.nodes:
-        counts[n.kind] = counts.get(n.kind, 0) + 1
-    kinds = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
-    lines = "; ".join(f"{plain(n.name)} = {plain(n.formula)}" for n in d.nodes[:60] if n.op is not None)
-    return f"{kinds}. {lines}."
-
-
-def node_text(n: Any) -> str:
-    """A node in words."""
-    head = f"{plain(n.name)} = {plain(n.formula)}" if n.op is not None else f"{n.kind} {plain(n.name)}"
-    parts = [head, f"shape {n.value.shape}", n.value.dtype, f"value {_array_text(n.value)}"]
-    if n.cotangent:
-        parts.append("gradient not computed" if n.gradient is None else f"gradient {_array_text(n.gradient)}")
-    if n.stale:
-        parts.append("changed since it was recorded")
-    return "; ".join(parts)
-
-
-def edge_text(e: Any, d: Description) -> str:
-    """An edge in words."""
-    names = {n.id: plain(n.name) for n in d.nodes}
-    text = f"{names[e.source]} to {names[e.target]}"
-    return text + (f"; back: {plain(e.derivative or e.rule)}" if e.rule else "") + (f"; {e.note}" if e.note else "")
-
-
-def _array_text(a: Any) -> str:
-    if a.values is not None and a.size <= 12:
-        return ", ".join(map(short, a.values)) or "empty"
-    if a.least is None:
-        return "no finite number"
-    return f"from {short(a.least)} to {short(a.greatest)}, mean {short(a.mean)}"

@@ -60,11 +60,12 @@ def draw(
     from .drawing import Drawing
 
     _check(tensor, "draw")
+    _check_depth(depth)
     description = describe(tensor, gradients=grads, depth=depth)
-    return Drawing(tensor, description, dark, values=values, grads=grads, group=group)
+    return Drawing(tensor, description, dark, depth, values=values, grads=grads, group=group)
 
 
-def explain(tensor: Node, *, shapes: bool = True, numbers: bool = True) -> str:
+def explain(tensor: Node, *, shapes: bool = True, numbers: bool = True, depth: int | None = None) -> str:
     """The forward and the backward pass behind a tensor, step by step, as text.
 
     Parameters
@@ -73,6 +74,8 @@ def explain(tensor: Node, *, shapes: bool = True, numbers: bool = True) -> str:
         Any tensor. For one of several elements the gradients are those of its sum.
     shapes, numbers
         Whether each line of the chain rule is written out in shapes, and in numbers, too.
+    depth
+        How many levels of layers are open, as for `draw`; a closed layer is one step. None: op by op.
 
     Examples
     --------
@@ -96,9 +99,15 @@ def explain(tensor: Node, *, shapes: bool = True, numbers: bool = True) -> str:
     from .explain import explain_text
 
     _check(tensor, "explain")
-    return explain_text(tensor, shapes=shapes, numbers=numbers)
+    _check_depth(depth)
+    return explain_text(tensor, shapes=shapes, numbers=numbers, depth=depth)
 
 
 def _check(tensor: object, function: str) -> None:
     if not isinstance(tensor, Node):
         raise TypeError(f"mg.{function} takes a tensor, such as a loss, not {type(tensor).__name__}")
+
+
+def _check_depth(depth: int | None) -> None:
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth is how many levels of layers are open, 0 or more, not {depth}")

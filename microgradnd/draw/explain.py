@@ -7,19 +7,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ..core import Node as Recorded
-from .description import Description, Node
+from .description import Description, Graph, Node
 from .dot import plain
-from .steps import Contribution, Step, steps
+from .levels import choose
+from .numbers import short_array
+from .steps import Contribution, Step, walk_through
 
 WIDEST = 240
 LONGEST = 400  # steps of one pass; of more, the first and the last are written out
 ENDS = 20
 
 
-def explain_text(root: Recorded, *, shapes: bool, numbers: bool) -> str:
+def explain_text(root: Recorded, *, shapes: bool, numbers: bool, depth: int | None) -> str:
     """The steps behind a tensor, one paragraph each."""
-    description, found = steps(root)
-    return "\n".join(_lines(description, found, shapes, numbers))
+    graph = Graph(root)
+    boxes = None if depth is None else choose(graph.trace, graph.chains, graph.consumers, depth)
+    walked = walk_through(graph, boxes)
+    return "\n".join(_lines(walked.description, walked.steps, shapes, numbers))
 
 
 def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> Iterator[str]:
@@ -43,13 +47,13 @@ def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> It
             yield from _details(pad, step, shapes, numbers)
             continue
         n = names[step.node]
-        yield head + _cut(f"back through {n.name} = {n.formula}")
+        yield head + _cut(f"back through {n.name}" + (f" = {n.formula}" if n.op is not None else ""))
         for c in step.contributions:
             yield pad + _cut(c.symbols) + (f"      because {_cut(c.derivative)}" if c.derivative else "")
             yield from _details(pad, c, shapes, numbers)
             if c.of > 1:
                 what = "complete" if c.count == c.of else "so far"
-                yield f"{pad}  contribution {c.count} of {c.of}; {what}: {_array(c)}"
+                yield f"{pad}  contribution {c.count} of {c.of}; {what}: {short_array(c.total)}"
     stale = [plain(n.name) for n in d.nodes if n.stale]
     if stale:
         yield ""
@@ -79,20 +83,6 @@ def _details(pad: str, step: Step | Contribution, shapes: bool, numbers: bool) -
         yield f"{pad}  shapes   {_cut(step.shapes)}"
     if numbers:
         yield f"{pad}  numbers  {_cut(step.numbers)}"
-
-
-def _array(c: Contribution) -> str:
-    from .numbers import nested, short
-
-    if c.total.values is not None and c.total.size <= 12:
-        values: object = list(c.total.values)
-        for n in reversed(c.total.shape[1:]):
-            flat = list(values)  # type: ignore[call-overload]
-            values = [flat[i : i + n] for i in range(0, len(flat), n)] if n else flat
-        return nested(values if c.total.shape else c.total.values[0])
-    if c.total.least is None:
-        return f"{c.total.shape} array"
-    return f"{c.total.shape} array in [{short(c.total.least)}, {short(c.total.greatest or 0.0)}]"
 
 
 def _cut(text: str) -> str:

@@ -44,12 +44,22 @@ class Box:
     times: int = 1
     members: list[Operand] = field(default_factory=list)
 
+    @property
+    def tensors(self) -> list[Node]:
+        """The tensors among the members."""
+        return [x for x in self.members if isinstance(x, Node)]
+
+    @property
+    def last(self) -> Node:
+        """The op whose value and gradient the box shows: the one that was recorded last."""
+        return max((x for x in self.tensors if x.op is not None), key=lambda x: x.serial, default=self.tensors[-1])
+
 
 Item = Operand | Box
 
 
 def choose(
-    t: Trace, chains: dict[int, list[Scope]], consumers: dict[int, list[Node]], depth: int | None
+    t: Trace, chains: dict[int, list[Scope]], consumers: dict[int, list[Node]], depth: int | None, pieces: int = 1
 ) -> dict[int, Box]:
     """The box that each operand is inside of, by its `key`; those drawn on their own are left out.
 
@@ -61,14 +71,16 @@ def choose(
         Who uses each operand.
     depth
         How many levels of scopes are open; None: all, or as many as fit on a page.
+    pieces
+        In how many boxes, at most, the repetitions of a block are folded.
     """
     deepest = max((len(c) for c in chains.values()), default=0)
     boxes = _closed(t, chains, deepest if depth is None else depth)
-    if len(_items(t, boxes)) <= MOST:
+    if len(items(t, boxes)) <= MOST:
         return _absorb(t, consumers, boxes)
     for level in range(deepest if depth is None else depth, -1, -1):
-        boxes = _absorb(t, consumers, _fold(t, chains, _closed(t, chains, level)))
-        if len(_items(t, boxes)) <= MOST:
+        boxes = _absorb(t, consumers, _fold(t, chains, _closed(t, chains, level), pieces))
+        if len(items(t, boxes)) <= MOST:
             return boxes
     return _absorb(t, consumers, _cut(t, boxes))
 
@@ -90,7 +102,7 @@ def _closed(t: Trace, chains: dict[int, list[Scope]], level: int) -> dict[int, B
     return boxes
 
 
-def _items(t: Trace, boxes: dict[int, Box]) -> list[Item]:
+def items(t: Trace, boxes: dict[int, Box]) -> list[Item]:
     """What would be drawn, in the order of recording."""
     return list({id(i): i for i in (boxes.get(key(x), x) for x in t.operands)}.values())
 
@@ -107,21 +119,23 @@ def _signature(item: Item) -> Any:
     return (item.op, item.origin, id(item.scope) if item.scope else 0) if isinstance(item, Node) else None
 
 
-def _fold(t: Trace, chains: dict[int, list[Scope]], boxes: dict[int, Box]) -> dict[int, Box]:
-    """Runs of a repeated block of items, each in one box."""
-    items = [i for i in _items(t, boxes) if not _is_leaf(i) and i is not t.root]
+def _fold(t: Trace, chains: dict[int, list[Scope]], boxes: dict[int, Box], pieces: int) -> dict[int, Box]:
+    """Runs of a repeated block of items, each in one box or as many as `pieces`."""
+    blocks = [i for i in items(t, boxes) if not _is_leaf(i) and i is not t.root]
     names: dict[Any, int] = {}
-    sequence = np.array([names.setdefault(_signature(i), len(names)) for i in items])
+    sequence = np.array([names.setdefault(_signature(i), len(names)) for i in blocks])
     result = dict(boxes)
     for start, period, times in _repeats(sequence):
-        block = items[start : start + period]
-        name = _block_name(block, items[start + period * times - 1])
-        around = block[0].around if isinstance(block[0], Box) else chains.get(key(block[0]), [])
-        box = Box(name, around, times)
-        for item in items[start : start + period * times]:
-            for x in item.members if isinstance(item, Box) else [item]:
-                box.members.append(x)
-                result[key(x)] = box
+        first = blocks[start]
+        around = first.around if isinstance(first, Box) else chains.get(key(first), [])
+        share = -(-times // pieces)
+        for done in range(0, times, share):
+            inside = blocks[start + period * done : start + period * min(done + share, times)]
+            box = Box(_block_name(inside[:period], inside[-1]), around, len(inside) // period)
+            for item in inside:
+                for x in item.members if isinstance(item, Box) else [item]:
+                    box.members.append(x)
+                    result[key(x)] = box
     return result
 
 
@@ -176,11 +190,11 @@ def _absorb(t: Trace, consumers: dict[int, list[Node]], boxes: dict[int, Box]) -
 
 def _cut(t: Trace, boxes: dict[int, Box]) -> dict[int, Box]:
     """What is left, cut into pieces of equal length."""
-    items: Sequence[Item] = [i for i in _items(t, boxes) if not _is_leaf(i) and i is not t.root]
-    size = -(-len(items) // PIECES)
+    left: Sequence[Item] = [i for i in items(t, boxes) if not _is_leaf(i) and i is not t.root]
+    size = -(-len(left) // PIECES)
     result: dict[int, Box] = {}
-    for start in range(0, len(items), size):
-        piece = items[start : start + size]
+    for start in range(0, len(left), size):
+        piece = left[start : start + size]
         box = Box(f"part {start // size + 1}", [])
         for item in piece:
             for x in item.members if isinstance(item, Box) else [item]:

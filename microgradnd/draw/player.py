@@ -1,8 +1,9 @@
 """The step-through page: one HTML file that plays the forward and the backward pass, offline.
 
-`pages` puts together the graph as SVG (Graphviz lays it out), the steps as JSON, and `player.css` and
-`player.js` beside this file. Nothing is loaded from anywhere: a content security policy forbids it, and lets
-no script run but ours. Names and numbers reach the page as JSON only, and are shown as text.
+`Film` puts together the graph as SVG (Graphviz lays it out), the steps as JSON, and `player.css` and
+`player.js` beside this file; at several levels of detail where there are layers to close, at several moments
+where a training was filmed. Nothing is loaded from anywhere: a content security policy forbids it, and lets
+no script run but ours. Names and numbers reach the page as compressed JSON only, and are shown as text.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Sequence
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core import Node as Recorded
-from .description import Description, as_json
+from .description import Description, Graph, as_json
 from .dot import plain, to_dot
-from .drawing import accessible
+from .levels import PIECES, Box, choose, items
+from .pool import Pool
 from .render import render
-from .steps import Step, steps
+from .steps import Line, Walkthrough, walk_through
+from .svg import bare
+from .trace import drawn_inputs, key
 
-MOST_OPS = 2_000
-Frame = tuple[str, Description, list[Step]]  # a label, the graph and its steps at one moment
+MOST_OPS = 1_000  # that are played one by one
+LARGEST, ROOM = 1_900_000, 200_000  # characters of a page; of its arrays, however much else there is
 
 _PAGE = """<!DOCTYPE html>
-<html lang="en">
+<html lang="en" style="color-scheme: {scheme}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src '{hash}'">
@@ -40,107 +44,185 @@ _PAGE = """<!DOCTYPE html>
 <p class="hint">Values flow down, gradients flow back up. Keys: <kbd>→</kbd> <kbd>←</kbd> step, <kbd>Space</kbd> plays,
 <kbd>Home</kbd> <kbd>End</kbd> jump, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom; <kbd>Tab</kbd> reaches the nodes.</p></header>
 <div id="controls" role="group" aria-label="Playing"></div>
+<p id="note" hidden></p>
 <main>
-<div id="graph" tabindex="0" role="group" aria-label="Graph; drag to pan, wheel to zoom">{svg}</div>
+<div id="graph" tabindex="0" role="group" aria-label="Graph; drag to pan, wheel to zoom"></div>
 <aside><section id="panel" aria-live="polite" aria-label="This step"></section>
 <section id="details" aria-label="A node in detail"></section></aside>
 </main>
-<script type="application/json" id="data">{data}</script>
+<noscript>The steps are played by a script, which this browser does not run.</noscript>
+<script type="text/plain" id="data">{data}</script>
 <script>{js}</script>
 </body>
 </html>
 """
 
 
-def frame(root: Recorded, label: str = "") -> Frame:
-    """The graph behind a tensor and its steps, as they are now.
+class Level(NamedTuple):
+    """How much of a graph is open: what it is called, and what is drawn as one."""
 
-    Raises
-    ------
-    ValueError
-        If the graph is too large to be followed step by step.
+    label: str
+    boxes: dict[int, Box]
+
+
+class Film:
+    """A graph, played at one moment or at several.
+
+    Parameters
+    ----------
+    root
+        What is drawn.
+    depth
+        How many levels of layers are open at first; None: as many as can be.
     """
-    description, found = steps(root)
-    ops = sum(n.op is not None for n in description.nodes)
-    if ops > MOST_OPS:
-        raise ValueError(
-            f"this graph has {ops:,} ops; stepping through is for graphs of up to {MOST_OPS:,}: "
-            "play a smaller batch of layers, or save a summary as .svg"
-        )
-    return label, description, found
+
+    def __init__(self, root: Recorded, depth: int | None) -> None:
+        self.frames: list[dict[str, Any]] = []
+        self._depth = depth
+        self._structure = _structure(Graph(root, gradients=False))
+        self._pool = Pool()
+        self._levels: list[tuple[str, Walkthrough]] = []
+        self._ops = 0
+
+    def add(self, root: Recorded, label: str = "") -> None:
+        """Record the graph and its arrays as they are now.
+
+        Raises
+        ------
+        ValueError
+            If it was computed by other ops than what is drawn.
+        """
+        graph = Graph(root)
+        if _structure(graph) != self._structure:
+            raise ValueError(
+                f"frame {label!r} is of another graph than the drawing: its ops or operands differ. "
+                "Record the same computation each time, on a batch of the same form"
+            )
+        walks = [(level.label, walk_through(graph, level.boxes)) for level in levels(graph, self._depth)]
+        if not self.frames:
+            self._levels = walks
+            self._ops = sum(x.op is not None for x in graph.trace.nodes)
+        self.frames.append({"label": label, "levels": [self._moment(walk) for _, walk in walks]})
+
+    def page(self, *, dark: bool | None = None, group: bool = True) -> str:
+        """The whole page; dark where the reader's system is, unless told otherwise."""
+        first = self._levels[0][1].description
+        script, style = _read("player.js"), _read("player.css")
+        if dark is not None:
+            style = style.replace("@media (prefers-color-scheme: dark)", "@media all" if dark else "@media not all")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        title = plain(first.title)
+        data = {
+            "title": first.title, "seed": first.seed, "ops": self._ops, "playable": self._ops <= MOST_OPS, "shown": self._shown(),
+            "pictures": [_svg(walk.description, dark=dark, group=group) for _, walk in self._levels],
+            "levels": [_level(label, walk) for label, walk in self._levels], "frames": self.frames,
+        }  # fmt: skip
+        rest = len(_packed(data)) + len(script) + len(style)
+        data["arrays"] = self._pool.as_json(max(LARGEST - rest, ROOM))
+        return _PAGE.format(
+            hash=f"sha256-{digest}", title=html.escape(title), css=style, js=script, data=_packed(data),
+            scheme="light dark" if dark is None else "dark" if dark else "light",
+        )  # fmt: skip
+
+    def _shown(self) -> int:
+        """The level that the page opens with."""
+        if self._depth is not None:
+            wanted = _opened(self._depth)
+            return next((i for i, (label, _) in enumerate(self._levels) if label == wanted), len(self._levels) - 1)
+        return len(self._levels) - 1
+
+    def _moment(self, walk: Walkthrough) -> dict[str, Any]:
+        """What changes from frame to frame: the arrays, and the lines written with numbers."""
+        last = walk.description.nodes[-1].id
+        return {
+            "values": [self._pool.add(v) for v in walk.values],
+            "steps": [
+                {
+                    "shapes": s.shapes,
+                    "numbers": self._line(s.line),
+                    "seed": self._pool.add(s.result)
+                    if s.phase == "backward" and s.node == last and s.result is not None
+                    else None,
+                    "contributions": [
+                        {"shapes": c.shapes, "numbers": self._line(c.line), "total": self._pool.add(c.total)}
+                        for c in s.contributions
+                    ],
+                }
+                for s in walk.steps
+            ],
+        }
+
+    def _line(self, line: Line) -> list[str | int]:
+        return [piece if isinstance(piece, str) else self._pool.add(piece) for piece in line]
 
 
-def pages(frames: Sequence[Frame]) -> str:
-    """The page for one graph at one or more moments of training."""
-    first = frames[0][1]
-    script = _read("player.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    title = plain(first.title)
-    return _PAGE.format(
-        hash=f"sha256-{digest}", title=html.escape(title), css=_read("player.css"), svg=_svg(first), js=script,
-        data=_embedded(_payload(frames)),
-    )  # fmt: skip
+def levels(graph: Graph, depth: int | None) -> list[Level]:
+    """The levels of detail that a page offers, from closed to open, no two alike."""
+    t = graph.trace
+    ops = sum(x.op is not None for x in t.nodes)
+    deepest = max((len(c) for c in graph.chains.values()), default=0)
+    found = [
+        Level(_opened(d), choose(t, graph.chains, graph.consumers, d))
+        for d in dict.fromkeys((*range(deepest), *([] if depth is None else [min(depth, deepest)])))
+    ]
+    if ops <= MOST_OPS:
+        found.append(Level("every op", {}))
+    else:
+        found += [
+            Level("as much as fits", choose(t, graph.chains, graph.consumers, None)),
+            Level("repeated blocks in parts", choose(t, graph.chains, graph.consumers, None, PIECES)),
+        ]
+    different: dict[Any, Level] = {}
+    for level in found:
+        numbers = {id(item): i for i, item in enumerate(items(t, level.boxes))}
+        drawn = tuple(numbers[id(level.boxes.get(key(x), x))] for x in t.operands)
+        different.setdefault(drawn, level)
+    return list(different.values())
 
 
-def structure(d: Description) -> tuple[Any, ...]:
+def _opened(depth: int) -> str:
+    return "layers closed" if not depth else f"{depth} level{'s' * (depth > 1)} of layers open"
+
+
+def _structure(graph: Graph) -> tuple[Any, ...]:
     """What two moments of one graph have in common: ops, and what they are applied to."""
-    return tuple((n.id, n.op) for n in d.nodes), tuple((e.source, e.target, e.position) for e in d.edges)
+    return tuple(
+        (x.op.name if x.op else None, [(i, graph.ids[key(a)]) for i, a in drawn_inputs(x)])
+        if isinstance(x, Recorded)
+        else None
+        for x in graph.trace.operands
+    )
 
 
-def _svg(d: Description) -> str:
+def _svg(d: Description, *, dark: bool | None, group: bool) -> str:
     """The graph with room in each node for a value at the bottom and a gradient at the top."""
-    dot = to_dot(d, values=False, grads=False)
+    dot = to_dot(d, values=False, grads=False, group=group, dark=bool(dark))
     roomy = re.sub(r'margin="[\d.,]+"', 'margin="0.14,0.30", width=1.7', dot, count=1)
-    svg = accessible(render(roomy, "svg"), d, adaptive=True)
-    return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    return bare(render(roomy, "svg"), adaptive=dark is None)
 
 
-def _payload(frames: Sequence[Frame]) -> dict[str, Any]:
-    _, d, found = frames[0]
+def _level(label: str, walk: Walkthrough) -> dict[str, Any]:
+    """What stays the same from frame to frame."""
     nodes = [
         {"id": n.id, "kind": n.kind, "name": n.name, "op": n.op, "formula": n.formula, "cotangent": n.cotangent,
          "site": n.site, "stale": n.stale}
-        for n in d.nodes
+        | ({"holds": as_json(n.holds), "inside": walk.inside[n.id]} if n.holds else {})
+        for n in walk.description.nodes
     ]  # fmt: skip
     moves = [
-        {"phase": s.phase, "node": s.node, "edges": s.edges, "symbols": s.symbols,
+        {"phase": s.phase, "node": s.node, "edges": s.edges, "symbols": s.symbols, "rank": s.rank,
          "contributions": [
              {"edge": c.edge, "to": c.to, "symbols": c.symbols, "derivative": c.derivative, "note": c.note,
-              "count": c.count, "of": c.of} for c in s.contributions]}
-        for s in found
+              "count": c.count, "of": c.of} | ({"inside": c.inside} if c.inside else {}) for c in s.contributions]}
+        for s in walk.steps
     ]  # fmt: skip
-    return as_json({  # type: ignore[no-any-return]
-        "title": d.title, "seed": d.seed, "nodes": nodes, "steps": moves,
-        "frames": [_moment(frame) for frame in frames],
-    })  # fmt: skip
+    return {"label": label, "nodes": nodes, "steps": moves}
 
 
-def _moment(frame: Frame) -> dict[str, Any]:
-    """What changes from frame to frame: the arrays, and the lines written with numbers."""
-    label, d, found = frame
-    return {
-        "label": label,
-        "values": [as_json(n.value) for n in d.nodes],
-        "steps": [
-            {
-                "shapes": s.shapes,
-                "numbers": s.numbers,
-                "seed": as_json(s.result) if s.phase == "backward" and s.node == d.nodes[-1].id else None,
-                "contributions": [
-                    {"shapes": c.shapes, "numbers": c.numbers, "total": as_json(c.total)} for c in s.contributions
-                ],
-            }
-            for s in found
-        ],
-    }
-
-
-def _embedded(data: dict[str, Any]) -> str:
-    """JSON that can't end the element it stands in."""
+def _packed(data: dict[str, Any]) -> str:
+    """JSON, compressed: a tenth of the size, and nothing in it can end the element it stands in."""
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    for c in "<>&\u2028\u2029":
-        text = text.replace(c, f"\\u{ord(c):04x}")
-    return text
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 
 def _read(name: str) -> str:

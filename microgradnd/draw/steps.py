@@ -2,39 +2,33 @@
 
 First the forward pass, one step per op in the order of recording; then the backward pass, one step per op,
 youngest first. A backward step pulls one cotangent back through one op: its contributions are what flows to
-each operand, in the order in which they are added, with the sum so far. As JSON (`description.as_json`):
+each operand, in the order in which they are added, with the sum so far. Where several ops are drawn as one box,
+one step plays the whole box: what goes in and comes out, and what it passes back to each operand from outside.
 
-    {"index": 7, "phase": "backward", "node": "n3", "edges": ["e2", "e3"],
-     "symbols": "∂loss/∂z → x, W", "shapes": "(4, 3)", "numbers": "[...]",
-     "result": {"shape": [4, 3], "dtype": "float64", "values": [...], ...},
-     "contributions": [
-       {"edge": "e3", "to": "n1", "derivative": "∂z/∂W = xᵀ",
-        "symbols": "∂loss/∂W = xᵀ @ ∂loss/∂z", "shapes": "(2, 3) = (2, 4) @ (4, 3)",
-        "numbers": "[[0.1, ...], ...] = [[1, ...], ...]ᵀ @ [[0.2, ...], ...]", "note": "",
-        "value": {"shape": [2, 3], "values": [...], ...},
-        "total": {"shape": [2, 3], "values": [...], ...},
-        "count": 1, "of": 1}]}
-
-`node` of a step and `to` of a contribution are ids of `Description.nodes`, `edge` and `edges` of its edges.
 A gradient is complete when `count` equals `of`, and blank before its first contribution; that of the result
 itself is the seed, which the first backward step has as its `result`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import Node as Recorded
-from .arrays import Array, summarise
 from .description import Description, Edge, Graph, describe_graph
 from .expression import Expr, write
-from .numbers import short_array
-from .trace import key
+from .levels import Box, Item, items
+from .numbers import FEW, short_array
+from .trace import drawn_inputs, key
+
+Line = tuple[str | np.ndarray, ...]  # text with arrays in between, where they are too large to be written out
+MOST_INSIDE = 12  # ops of a box that are listed
+MOST_NAMES = 4  # operands of a box that are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +38,19 @@ class Contribution:
     Attributes
     ----------
     edge, to
-        Ids of the edge it flows along and of the operand that it flows to.
+        Ids of the edge it flows along and of the node that it flows to.
     derivative
         The local derivative, "∂z/∂W = xᵀ"; empty where the rule is no product with one.
-    symbols, shapes, numbers
-        The same line of the chain rule, written three times.
+    symbols, shapes, line
+        The same line of the chain rule, written three times: in numbers as text with arrays.
     note
         "sum over axis 0" where the cotangent was summed over broadcast axes.
-    value, total
-        The contribution; and the operand's gradient with this contribution added.
+    total
+        The operand's gradient with this contribution added.
     count, of
         This is the `count`-th of `of` contributions to that gradient.
+    inside
+        Name of the operand if `to` is a box that shows another one of its own; else empty.
     """
 
     edge: str
@@ -62,31 +58,39 @@ class Contribution:
     derivative: str
     symbols: str
     shapes: str
-    numbers: str
+    line: Line
     note: str
-    value: Array
-    total: Array
+    total: np.ndarray
     count: int
     of: int
+    inside: str
+
+    @property
+    def numbers(self) -> str:
+        """The line in numbers, as text."""
+        return as_text(self.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One op, computed or pulled back.
+    """One op, or one box of them, computed or pulled back.
 
     Attributes
     ----------
     index, phase
         Position in the list; "forward" or "backward".
     node, edges
-        Id of the op's result; ids of the edges the step uses.
-    symbols, shapes, numbers
+        Id of the node; ids of the edges the step uses.
+    symbols, shapes, line
         Forward: what is computed, "z = x @ W + b", written three times. Backward: the cotangent that is
         pulled back, and where to; `Contribution` has the formulas.
     result
-        Forward: the value. Backward: the cotangent of `node`, complete.
+        Forward: the value. Backward: the cotangent of `node`, complete; None for a box that is left through
+        other tensors than the one it shows.
     contributions
         Backward: what is added to the operands' gradients, in order. Forward: empty.
+    rank
+        Place of the op among all in the order of recording; of a box, that of its last.
     """
 
     index: int
@@ -95,13 +99,38 @@ class Step:
     edges: tuple[str, ...]
     symbols: str
     shapes: str
-    numbers: str
-    result: Array
+    line: Line
+    result: np.ndarray | None
     contributions: tuple[Contribution, ...]
+    rank: int
+
+    @property
+    def numbers(self) -> str:
+        """The line in numbers, as text."""
+        return as_text(self.line)
+
+
+class Walkthrough(NamedTuple):
+    """A graph at one level of detail, and its passes.
+
+    Attributes
+    ----------
+    description, steps
+        What is drawn, and what happens.
+    values
+        The array of each node of the description.
+    inside
+        For each box, by id: the first of the formulas in it.
+    """
+
+    description: Description
+    steps: list[Step]
+    values: list[np.ndarray]
+    inside: dict[str, list[str]]
 
 
 def steps(root: Recorded) -> tuple[Description, list[Step]]:
-    """The graph behind a tensor, and the steps of its forward and backward pass.
+    """The graph behind a tensor op by op, and the steps of its forward and backward pass.
 
     Parameters
     ----------
@@ -118,82 +147,225 @@ def steps(root: Recorded) -> tuple[Description, list[Step]]:
     forward y = x * x []
     backward ∂y/∂y → x, x ['3 = 1 * 3', '3 = 1 * 3']
     """
-    graph = Graph(root)
-    description = describe_graph(graph)
-    edges: dict[str, list[Edge]] = {}
-    for edge in description.edges:
-        edges.setdefault(edge.target, []).append(edge)
-    ops = [node for node in graph.trace.nodes if node.op is not None]
-    found = [_forward(graph, node, edges.get(graph.ids[node.serial], []), i) for i, node in enumerate(ops)]
-    expected = Counter(e.source for e in description.edges if e.contribution is not None)
-    arrived: Counter[str] = Counter()
-    totals: dict[str, np.ndarray] = {}
-    for node in reversed(ops):
-        if node.serial in graph.trace.contributions:
-            used = edges.get(graph.ids[node.serial], [])
-            found.append(_backward(graph, node, used, len(found), expected, arrived, totals))
-    return description, found
+    walked = walk_through(Graph(root))
+    return walked.description, walked.steps
 
 
-def three_ways(left: str, value: Any, right: Expr) -> tuple[str, str, str]:
+def walk_through(graph: Graph, boxes: dict[int, Box] | None = None) -> Walkthrough:
+    """The passes over a graph, with what `boxes` hold played as one; without any, op by op."""
+    walker = _Walker(graph, boxes or {})
+    shown = [item.last if isinstance(item, Box) else item for item in walker.items]
+    values = [x.value if isinstance(x, Recorded) else x for x in shown]
+    inside = {
+        walker.ids[id(item)]: [
+            f"{graph.names[x.serial]} = {graph.forward(x)}" for x in item.tensors if x.op is not None
+        ][:MOST_INSIDE]
+        for item in walker.items
+        if isinstance(item, Box)
+    }
+    return Walkthrough(walker.description, list(walker.steps()), values, inside)
+
+
+class _Flow(NamedTuple):
+    """What one backward step passes to one operand: along which edge, in how many uses, as what op's which input."""
+
+    edge: Edge
+    x: Recorded
+    cotangents: list[np.ndarray]
+    position: int
+
+
+class _Walker:
+    """Makes the steps, and keeps count of what has arrived where."""
+
+    def __init__(self, graph: Graph, boxes: dict[int, Box]) -> None:
+        self.graph, self.boxes = graph, boxes
+        self.description = describe_graph(graph, boxes)
+        self.items = items(graph.trace, boxes)
+        self.ids = {id(item): n.id for item, n in zip(self.items, self.description.nodes, strict=True)}
+        self.edges: dict[tuple[str, str, int | None], Edge] = {}
+        self.leading: dict[str, list[str]] = defaultdict(list)
+        for e in self.description.edges:
+            self.leading[e.target].append(e.id)
+            self.edges.setdefault((e.source, e.target, None), e)
+            self.edges[e.source, e.target, e.position] = e
+        ops = [x.serial for x in graph.trace.nodes if x.op is not None]
+        self.ranks = {serial: rank for rank, serial in enumerate(ops)}
+        self.arrived: Counter[int] = Counter()
+        self.totals: dict[int, np.ndarray] = {}
+
+    def steps(self) -> Iterator[Step]:
+        """The forward steps, then the backward ones."""
+        played = [i for i in self.items if not isinstance(i, np.ndarray) and self._last(i).op is not None]
+        played.sort(key=lambda i: self._last(i).serial)
+        index = 0
+        for item in played:
+            yield self._forward(item, index)
+            index += 1
+        back = [(item, flows) for item in reversed(played) if (flows := list(self._flows(item)))]
+        expected = Counter(flow.x.serial for _, flows in back for flow in flows)
+        for item, flows in back:
+            yield self._backward(item, flows, index, expected)
+            index += 1
+
+    def _last(self, item: Any) -> Recorded:
+        return item.last if isinstance(item, Box) else item
+
+    def _id(self, x: Any) -> str:
+        return self.ids[id(self.boxes.get(key(x), x))]
+
+    def _flows(self, item: Item) -> Iterator[_Flow]:
+        """What an op, or a box as a whole, passes back to operands outside."""
+        here = self.ids[id(item)]
+        if isinstance(item, Recorded):
+            for i, c in self.graph.trace.contributions.get(item.serial, ()):
+                x: Any = item.inputs[i]  # type: ignore[index]
+                edge = self.edges.get((self._id(x), here, i)) or self.edges[self._id(x), here, None]
+                yield _Flow(edge, x, [c], i)
+        elif isinstance(item, Box):
+            found: dict[int, _Flow] = {}
+            for node in item.tensors:
+                for i, c in self.graph.trace.contributions.get(node.serial, ()):
+                    x = node.inputs[i]  # type: ignore[index]
+                    if self._id(x) != here:
+                        edge = self.edges[self._id(x), here, None]
+                        found.setdefault(x.serial, _Flow(edge, x, [], -1)).cotangents.append(c)
+            yield from found.values()
+
+    def _forward(self, item: Any, index: int) -> Step:
+        here, node = self.ids[id(item)], self._last(item)
+        symbols, shapes, line = self._into(item) if isinstance(item, Box) else self._computed(item)
+        used = tuple(self.leading[here])
+        return Step(index, "forward", here, used, symbols, shapes, line, node.value, (), self.ranks[node.serial])
+
+    def _computed(self, node: Recorded) -> tuple[str, str, Line]:
+        return three_ways(self.graph.names[node.serial], node.value, self.graph.forward(node))
+
+    def _into(self, box: Box) -> tuple[str, str, Line]:
+        """What a box computes, as a whole: what it is given from outside, and what comes out."""
+        here, last = self.ids[id(box)], box.last
+        given: list[Any] = [x for node in box.tensors for _, x in drawn_inputs(node) if self._id(x) != here]
+        given = list({key(x): x for x in given}.values())
+        names = _listed([self.graph.names[key(x)] for x in given])
+        arrays = [x.value if isinstance(x, Recorded) else x for x in given]
+        symbols = f"{names} → {_title(box)} → {self.graph.names[last.serial]}"
+        shapes = f"{_listed([str(a.shape) for a in arrays])} → {last.value.shape}"
+        between = ", … → " if len(arrays) > 1 else " → "
+        return symbols, shapes, _joined([*_written(arrays[:1]), between, *_written([last.value])])
+
+    def _backward(self, item: Any, flows: list[_Flow], index: int, expected: Counter[int]) -> Step:
+        graph, last = self.graph, self._last(item)
+        added = tuple(self._contribution(item, flow, expected[flow.x.serial]) for flow in flows)
+        g = graph.trace.cotangents.get(last.serial)
+        return Step(
+            index,
+            "backward",
+            self.ids[id(item)],
+            tuple(dict.fromkeys(c.edge for c in added)),
+            f"{graph.cotangent(last)} → {', '.join(graph.names[flow.x.serial] for flow in flows)}",
+            "" if g is None else str(g.shape),
+            () if g is None else _written([g]),
+            g,
+            added,
+            self.ranks[last.serial],
+        )
+
+    def _contribution(self, item: Any, flow: _Flow, of: int) -> Contribution:
+        x, graph = flow.x, self.graph
+        c = flow.cotangents[0]
+        for more in flow.cotangents[1:]:
+            c = np.asarray(c + more)
+        before = self.totals.get(x.serial)
+        total = self.totals[x.serial] = c if before is None else np.asarray(before + c)
+        self.arrived[x.serial] += 1
+        if isinstance(item, Box):
+            symbols, shapes, line = self._through(item, flow, c)
+        else:
+            cotangent, rules = graph.backward(item)
+            rule = rules[flow.position]
+            if rule is None:
+                rule = Expr("rule", (cotangent,), (f"rule of {item.op.name} for ", 0), c)
+            symbols, shapes, line = three_ways(graph.cotangent(x), c, rule)
+            if of > 1:
+                symbols = symbols.replace(" = ", " += ", 1)
+        home = self.boxes.get(key(x))
+        return Contribution(
+            flow.edge.id,
+            self._id(x),
+            "" if isinstance(item, Box) else flow.edge.derivative,
+            symbols,
+            shapes,
+            line,
+            flow.edge.note,
+            total,
+            self.arrived[x.serial],
+            of,
+            graph.names[x.serial] if home is not None and home.last is not x else "",
+        )
+
+    def _through(self, box: Box, flow: _Flow, c: np.ndarray) -> tuple[str, str, Line]:
+        """What a box passes back, as a whole: what came, and what leaves."""
+        graph, last = self.graph, box.last
+        came = graph.trace.cotangents.get(last.serial)
+        uses = f" (sum over {len(flow.cotangents)} uses inside)" if len(flow.cotangents) > 1 else ""
+        symbols = f"{graph.cotangent(last)} → {_title(box)} → {graph.cotangent(flow.x)}{uses}"
+        if came is None:
+            return symbols, str(c.shape), _written([c])
+        return symbols, f"{came.shape} → {c.shape}", (*_written([came]), " → ", *_written([c]))
+
+
+def _title(box: Box) -> str:
+    return box.name + (f" × {box.times}" if box.times > 1 else "")
+
+
+def _listed(texts: list[str]) -> str:
+    return ", ".join([*texts[:MOST_NAMES], *["…"] * (len(texts) > MOST_NAMES)]) or "nothing"
+
+
+# -- an equation, three times ---------------------------------------------------------------------------
+def three_ways(left: str, value: Any, right: Expr) -> tuple[str, str, Line]:
     """An equation in symbols, in shapes and in numbers."""
-    ways: list[Callable[[Expr], str]] = [lambda e: str(e.template[0]), _shape_of, _number_of]
-    lefts = left, str(np.shape(value)), short_array(value)
-    symbols, shapes, numbers = (f"{a} = {write(right, way)}" for a, way in zip(lefts, ways, strict=True))
-    return symbols, shapes, numbers
+    arrays: list[np.ndarray] = []
+
+    def number_of(leaf: Expr) -> str:
+        if isinstance(leaf.value, np.ndarray) and leaf.value.size > FEW:
+            arrays.append(leaf.value)
+            return f"\ue000{len(arrays) - 1}\ue001"  # in its place, until the equation is whole
+        return short_array(leaf.value) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
+
+    symbols = f"{left} = {write(right, lambda e: str(e.template[0]))}"
+    shapes = f"{np.shape(value)} = {write(right, _shape_of)}"
+    pieces = re.split("\ue000(\\d+)\ue001", write(right, number_of))
+    found: list[str | np.ndarray] = [*_written([value]), " = "]
+    for i, piece in enumerate(pieces):
+        found.append(arrays[int(piece)] if i % 2 and int(piece) < len(arrays) else piece)
+    return symbols, shapes, _joined(found)
 
 
 def _shape_of(leaf: Expr) -> str:
     return str(leaf.value.shape) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
 
 
-def _number_of(leaf: Expr) -> str:
-    return short_array(leaf.value) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
+def _written(arrays: list[Any]) -> Line:
+    """Arrays as pieces of a line: as text while they are small."""
+    return tuple(short_array(a) if np.size(a) <= FEW else a for a in arrays)
 
 
-def _forward(graph: Graph, node: Recorded, edges: list[Edge], index: int) -> Step:
-    symbols, shapes, numbers = three_ways(graph.names[node.serial], node.value, graph.forward(node))
-    used = tuple(e.id for e in edges)
-    return Step(index, "forward", graph.ids[node.serial], used, symbols, shapes, numbers, summarise(node.value), ())
+def _joined(pieces: list[str | np.ndarray]) -> Line:
+    """The same line with neighbouring texts as one."""
+    line: list[str | np.ndarray] = []
+    for piece in pieces:
+        if isinstance(piece, str) and line and isinstance(line[-1], str):
+            line[-1] += piece
+        elif not isinstance(piece, str) or piece:
+            line.append(piece)
+    return tuple(line)
 
 
-def _backward(
-    graph: Graph,
-    node: Recorded,
-    edges: list[Edge],
-    index: int,
-    expected: Counter[str],
-    arrived: Counter[str],
-    totals: dict[str, np.ndarray],
-) -> Step:
-    cotangent, rules = graph.backward(node)
-    by_position = {e.position: e for e in edges}
-    added = []
-    for i, c in graph.trace.contributions[node.serial]:
-        x: Any = node.inputs[i]  # type: ignore[index]
-        edge, to, rule = by_position[i], graph.ids[key(x)], rules[i]
-        totals[to] = c if to not in totals else totals[to] + c
-        arrived[to] += 1
-        if rule is None:
-            rule = Expr("rule", (cotangent,), (f"rule of {node.op.name} for ", 0), c)  # type: ignore[union-attr]
-        symbols, shapes, numbers = three_ways(graph.cotangent(x), c, rule)
-        if expected[to] > 1:
-            symbols = symbols.replace(" = ", " += ", 1)
-        added.append(
-            Contribution(
-                edge.id, to, edge.derivative, symbols, shapes, numbers, edge.note,
-                summarise(c), summarise(totals[to]), arrived[to], expected[to],
-            )
-        )  # fmt: skip
-    g = graph.trace.cotangents[node.serial]
-    return Step(
-        index,
-        "backward",
-        graph.ids[node.serial],
-        tuple(c.edge for c in added),
-        f"{graph.cotangent(node)} → {', '.join(graph.names[key(node.inputs[i])] for i, _ in graph.trace.contributions[node.serial])}",  # type: ignore[index]
-        str(g.shape),
-        short_array(g),
-        summarise(g),
-        tuple(added),
-    )
+def as_text(line: Line) -> str:
+    """A line of text and arrays as text alone: of large arrays the shape and range.
+
+    >>> as_text(("W = ", np.zeros((100, 50))))
+    'W = (100, 50) array in [0, 0]'
+    """
+    return "".join(piece if isinstance(piece, str) else short_array(piece) for piece in line)

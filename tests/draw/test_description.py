@@ -114,7 +114,7 @@ def test_a_fan_out_shows_contributions_that_add_up(rng):
     np.testing.assert_allclose(array(by_name(d)["x"].gradient), x.grad, rtol=1e-7)
     sums = [c for s in found for c in s.contributions if c.to == by_name(d)["x"].id]
     assert [(c.count, c.of) for c in sums] == [(1, 3), (2, 3), (3, 3)]
-    np.testing.assert_allclose(array(sums[-1].total), x.grad, rtol=1e-7)
+    np.testing.assert_allclose(sums[-1].total, x.grad, rtol=1e-7)
     assert all(" += " in c.symbols for c in sums)
 
 

@@ -1,8 +1,10 @@
 """The step-through page, as a person meets it: in a real browser, by keys and clicks."""
 
+import base64
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,11 +46,13 @@ def opened(browser: Any, drawing: Any, tmp_path: Path, **viewport: int) -> tuple
     page.on("pageerror", lambda e: trouble.append(str(e)))
     page.on("request", lambda r: trouble.append(r.url) if not r.url.startswith("file:") else None)
     page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=10_000, state="attached")
     return page, trouble
 
 
 def embedded(text: str) -> Any:
-    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
+    packed = re.search(r'id="data">(.*?)</script>', text, re.S)[1]  # type: ignore[index]
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 def test_the_page_stands_alone(loss: Any, tmp_path: Path) -> None:
@@ -63,7 +67,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     x = mg.tensor(2.0, requires_grad=True, name="</script><script>alert(1)</script>")
     text = mg.draw(x * x).save(tmp_path / "graph.html").read_text()
     assert text.count("<script") == 2
-    assert embedded(text)["nodes"][0]["name"] == x.name
+    assert embedded(text)["levels"][0]["nodes"][0]["name"] == x.name
 
 
 @pytest.mark.browser
@@ -73,9 +77,9 @@ def test_numbers_on_screen_are_the_arrays(browser: Any, loss: Any, tmp_path: Pat
     assert gradient.text_content() == ""
     page.keyboard.press("End")
     loss.backward()
-    W = next(n for n in embedded((tmp_path / "graph.html").read_text())["nodes"] if n["name"] == "W")
+    W = next(n for n in embedded((tmp_path / "graph.html").read_text())["levels"][0]["nodes"] if n["name"] == "W")
     page.locator(f"#{W['id']}").click()
-    cells = page.locator("#details dd").nth(1).locator("td").all_text_contents()
+    cells = page.locator("#details dd").nth(1).locator("tbody td").all_text_contents()
     weights = loss.inputs[0].inputs[0].inputs[0].inputs[0].inputs[0].inputs[1]  # sum, add, multiply, tanh, add, matmul
     np.testing.assert_allclose([float(c) for c in cells], weights.grad.ravel(), rtol=1e-3)
     assert trouble == []
