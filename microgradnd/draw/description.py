@@ -20,6 +20,7 @@ import numpy as np
 from ..context import Scope
 from ..core import Node as Recorded
 from .arrays import Array, summarise
+from .changes import unannounced
 from .expression import Expr, leaf, number
 from .expression import forward as forward_formula
 from .formula import vjp
@@ -59,6 +60,8 @@ class Node:
         id of the node it is the pulling back of.
     stale, site
         Whether its data was changed after it was used; the line of source that recorded it.
+    suspects
+        Names of the operands of which one was changed without a word, if the op no longer gives this value.
     holds
         For kind "group": what is inside.
     """
@@ -75,6 +78,7 @@ class Node:
     pullback_of: str | None
     stale: bool
     site: str
+    suspects: tuple[str, ...] = ()
     holds: Holds | None = None
 
 
@@ -193,9 +197,18 @@ class Graph:
                 if isinstance(x, Operand):
                     self.consumers[key(x)].append(node)
         self._rules: dict[int, tuple[Expr, list[Expr | None]]] = {}  # read once, for the edges and for the steps
+        self.rewritten, self._unsure = unannounced(self.trace, self.consumers)
         self.chains = _chains(self.trace, self.consumers)
         title = self.names[root.serial]
         self.seed = title if root.value.size == 1 else f"sum({title})"
+
+    def is_stale(self, x: Operand) -> bool:
+        """Whether an operand was changed after it was made or used here, with or without a word."""
+        return key(x) in self.rewritten or (isinstance(x, Recorded) and is_stale(x, self.consumers[x.serial]))
+
+    def suspects(self, node: Recorded) -> tuple[str, ...]:
+        """Of an op that no longer gives its value: the operands one of which was changed."""
+        return tuple(self.names[key(x)] for x in self._unsure.get(node.serial, ()) if key(x) in self.names)
 
     def cotangent(self, x: Operand) -> str:
         """How the gradient of an operand is written."""
@@ -299,7 +312,7 @@ def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
     name = graph.names[key(x)]
     if not isinstance(x, Recorded):
         kind = "constant" if name.startswith("array") else "input"
-        return Node(id, kind, name, None, name, summarise(x), None, "", group, None, False, "")
+        return Node(id, kind, name, None, name, summarise(x), None, "", group, None, graph.is_stale(x), "")
     g = graph.trace.cotangents.get(x.serial)
     of = pulled_back(x)
     return Node(
@@ -313,8 +326,9 @@ def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
         graph.cotangent(x) if x.tracked else "",
         group,
         str(of) if of else None,  # a serial here; `describe_graph` knows its id
-        is_stale(x, graph.consumers[x.serial]),
+        graph.is_stale(x),
         x.site,
+        graph.suspects(x),
     )
 
 
@@ -346,8 +360,9 @@ def _boxed(graph: Graph, box: Box, id: str, group: str | None) -> Node:
         graph.cotangent(last),
         group,
         None,
-        any(is_stale(x, graph.consumers[x.serial]) for x in inside),
+        any(map(graph.is_stale, box.members)),
         last.site,
+        tuple(dict.fromkeys(name for x in inside for name in graph.suspects(x))),
         holds,
     )
 

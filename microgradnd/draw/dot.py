@@ -125,6 +125,8 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, t
     rows.append(_small(facts, theme.faint))
     if n.stale:
         rows.append(_small("changed since it was recorded (stale)", theme.gradient))
+    if n.suspects:
+        rows.append(_small(doubt(n), theme.gradient))
     if shown.values:
         rows.append(_array_row("value", n.value, theme.ink, shown.small))
     if shown.grads and n.cotangent:
@@ -140,6 +142,13 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, t
         f'{n.id} [id="{n.id}", class="{kind}", {KINDS[kind][0]}, fillcolor="{theme.fills[kind]}", '
         f'color="{theme.rims[kind]}", label=<{table}>]'
     )
+
+
+def doubt(n: Node) -> str:
+    """What is known where something was changed and it is not known what."""
+    *others, last = n.suspects
+    which = f"{', '.join(others)} or {last} was" if others else f"{last} was"
+    return f"stale: {which} written to since, without touch()"
 
 
 def _small(text: str, colour: str) -> str:

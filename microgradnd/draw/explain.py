@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..core import Node as Recorded
 from .description import Description, Graph, Node
-from .dot import plain
+from .dot import doubt, plain
 from .levels import choose
 from .numbers import short_array
 from .steps import Contribution, Step, walk_through
@@ -58,6 +58,9 @@ def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> It
     if stale:
         yield ""
         yield f"Changed since it was recorded: {', '.join(stale)}. The numbers above are of its data as it is now."
+    for n in d.nodes:
+        if n.suspects:
+            yield f"{plain(n.name)} is {plain(doubt(n))}"
     if before == "forward":
         yield ""
         yield f"Backward: nothing to do, {plain(d.title)} requires no gradient"
@@ -70,11 +73,11 @@ def _abridged(found: list[Step], names: dict[str, Node]) -> Iterator[Step | str]
         if len(steps) <= LONGEST:
             yield from steps
             continue
-        left_out = Counter(names[step.node].op or "" for step in steps[ENDS:-ENDS])
+        left_out = Counter(names[step.node].op or "group" for step in steps[ENDS:-ENDS])
         kinds = ", ".join(f"{n:,} {plain(op)}" for op, n in left_out.most_common(5))
         more = "" if len(left_out) <= 5 else f" and {len(left_out) - 5} other ops"
         yield from steps[:ENDS]
-        yield f"... {left_out.total():,} steps left out: {kinds}{more}; mg.explain of a tensor in between explains a part"
+        yield f"... {left_out.total():,} steps left out: {kinds}{more}; explain a tensor in between, or whole layers with depth=1"
         yield from steps[-ENDS:]
 
 

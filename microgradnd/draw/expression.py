@@ -62,6 +62,8 @@ _WRITTEN = {
     "square": "{0}**2",
     "power": "{0}**{1}",
     "where": "where({0}, {1}, {2})",
+    "matmul": "{0} @ {1}",
+    "outer": "outer({0}, {1})",
 }
 
 

@@ -57,7 +57,8 @@ function exact(x, code) { // as few digits as tell it from its neighbours
   return String(Number(x.toPrecision(9)));
 }
 const brackets = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
-function brief(a) {
+const brief = (a) => (a.brief ??= inBrief(a));
+function inBrief(a) {
   if (!a.corner && a.size === 1) return short(a.numbers[0]);
   if (!a.corner && a.size && a.size <= 8) {
     const text = [...a.numbers].map(short).join(", ");
@@ -135,8 +136,9 @@ function windowed(a, told) {
   const show = () => {
     const rows = Math.min(Math.max(Math.floor((box.clientHeight || 300) / LINE) - 1, 1), a.rows);
     const fit = Math.min(Math.max(Math.floor((box.clientWidth || 400) / wide) - 1, 1), a.columns);
-    const top = Math.min(Math.round(box.scrollTop / LINE), a.rows - rows);
-    const first = Math.min(Math.round(box.scrollLeft / wide), a.columns - fit), columns = range(first, first + fit);
+    const share = (at, whole, part) => (whole > part ? at / (whole - part) : 0);
+    const top = Math.round(share(box.scrollTop, box.scrollHeight, box.clientHeight) * (a.rows - rows));
+    const first = Math.round(share(box.scrollLeft, box.scrollWidth, box.clientWidth) * (a.columns - fit)), columns = range(first, first + fit);
     const [table, body] = headed(a, columns);
     table.setAttribute("aria-rowcount", a.rows + 1);
     table.setAttribute("aria-colcount", a.columns + 1);
@@ -362,6 +364,7 @@ function peek(id) {
   const parts = [element("h2", { text: n.op ? `${n.name} = ${n.formula}` : `${n.name} (${n.holds ? `${n.holds.ops.toLocaleString("en")} ops` : n.kind})` })];
   if (n.site) parts.push(element("p", { class: "source", text: n.site }));
   if (n.stale) parts.push(element("p", { text: "Changed since it was recorded." }));
+  if (n.doubt) parts.push(element("p", { text: n.doubt }));
   const list = element("dl");
   if (n.holds) inside(n, list);
   definition(list, n.holds ? `value of ${n.formula}` : "value", v === undefined ? "not computed yet" : arrayTable(v, `value of ${n.name}`));

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ..core import Node as Recorded
 from .description import Description, Graph, as_json
-from .dot import plain, to_dot
+from .dot import doubt, plain, to_dot
 from .levels import PIECES, Box, choose, items
 from .pool import Pool
 from .render import render
@@ -205,7 +205,7 @@ def _level(label: str, walk: Walkthrough) -> dict[str, Any]:
     """What stays the same from frame to frame."""
     nodes = [
         {"id": n.id, "kind": n.kind, "name": n.name, "op": n.op, "formula": n.formula, "cotangent": n.cotangent,
-         "site": n.site, "stale": n.stale}
+         "site": n.site, "stale": n.stale, "doubt": doubt(n) if n.suspects else ""}
         | ({"holds": as_json(n.holds), "inside": walk.inside[n.id]} if n.holds else {})
         for n in walk.description.nodes
     ]  # fmt: skip

@@ -47,9 +47,9 @@ class Pool:
         order = sorted(range(len(chosen)), key=lambda i: self._kept[i][0].cost)
         for rank in range(max(map(len, self._kept), default=0)):
             for i in order:
-                better = self._kept[i][min(rank, len(self._kept[i]) - 1)]
-                if 0 < better.cost - chosen[i].cost <= room:
-                    room -= better.cost - chosen[i].cost
+                better, now = self._kept[i][min(rank, len(self._kept[i]) - 1)], chosen[i]
+                if now is self._kept[i][-1] and better.cost - now.cost <= room:
+                    room -= better.cost - now.cost
                     chosen[i] = better
         return [form.content for form in chosen]
 

@@ -1,7 +1,7 @@
 """DOT -> picture, by Graphviz: `dot` if it is on the PATH, otherwise the one inside pygraphviz; the same picture.
 
-Either runs as a process of its own, which can be stopped when it takes too long and whose failure is an error here,
-not a crash.
+Either runs as a process of its own, started by the package graphviz, which can be stopped when it takes too long and
+whose failure is an error here, not a crash.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 FORMATS = ("svg", "png", "pdf")
 SECONDS = 60.0
@@ -53,22 +53,33 @@ def render(dot: str, format: str, *, timeout: float = SECONDS, dpi: int = 144) -
     if format == "png":
         dot = dot.replace("graph [", f"graph [dpi={dpi}, ", 1)
     try:
-        done = subprocess.run(_command(format), input=dot.encode(), capture_output=True, timeout=timeout, check=False)  # noqa: S603
+        done = _run(format, dot.encode(), timeout)
     except subprocess.TimeoutExpired:
         raise TimeoutError(
             f"Graphviz was still laying out this graph after {timeout:g} s: draw a part of it, "
             "close its layers with mg.draw(..., depth=1), or save the .dot and run `dot` on it yourself"
         ) from None
-    if done.returncode or not done.stdout:
-        told = done.stderr.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"Graphviz ended with status {done.returncode} and drew nothing: {told or 'no message'}")
-    return done.stdout
+    except subprocess.CalledProcessError as error:
+        raise _failure(error.returncode, error.stderr) from None
+    if not done.stdout:
+        raise _failure(done.returncode, done.stderr)
+    return done.stdout  # type: ignore[no-any-return]
 
 
-def _command(format: str) -> list[str]:
-    dot = shutil.which("dot")
-    if dot is not None:
-        return [dot, f"-T{format}"]
+def _run(format: str, dot: bytes, timeout: float) -> Any:
+    """The finished process. Not `graphviz.pipe`, which would wait for as long as it takes."""
+    from graphviz import ExecutableNotFound
+    from graphviz.backend.dot_command import command
+    from graphviz.backend.execute import run_check
+
+    settings: dict[str, Any] = {"input": dot, "capture_output": True, "quiet": True, "timeout": timeout}
+    try:
+        return run_check(command("dot", format), **settings)
+    except ExecutableNotFound:
+        return run_check(_embedded(format), **settings)
+
+
+def _embedded(format: str) -> list[str]:
     if importlib.util.find_spec("pygraphviz") is None:
         raise ImportError(
             "drawing needs Graphviz: `pip install pygraphviz` brings it along on most platforms; "
@@ -76,6 +87,11 @@ def _command(format: str) -> list[str]:
             "`.dot` and drawing.source work without"
         )
     return [sys.executable, "-P", "-c", _EMBEDDED, format]
+
+
+def _failure(status: int, told: bytes) -> RuntimeError:
+    text = told.decode(errors="replace").strip()[-500:]
+    return RuntimeError(f"Graphviz ended with status {status} and drew nothing: {text or 'no message'}")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -30,6 +30,8 @@ def _tidy(e: Expr) -> Expr:
     value = e.value
     if a is None:
         return e
+    if e.op in ("multiply", "divide", "scale", "over") and b is not None:
+        a, b = _narrow(a, b), _narrow(b, a)
     folded = _fold(e.op, a, b)
     if folded is not None:
         return folded
@@ -55,9 +57,33 @@ def _tidy(e: Expr) -> Expr:
             return a
         case "transpose" if a.op == "transpose" and e.template == a.template == (0, "ᵀ"):
             return a.args[0]
+        case "where" if len(e.args) == 3 and (_is(a, "False") or _is(a, "True")):
+            return e.args[2 if _is(a, "False") else 1]
+        case "matmul" if b is not None and max(np.ndim(a.value), np.ndim(b.value)) == 2:
+            return _product(e, a, b)
         case "reshape" if _squeezed(a.value) == _squeezed(value):
             return a
     return e
+
+
+def _product(e: Expr, a: Expr, b: Expr) -> Expr:
+    """A product of matrices that were vectors, as a product with vectors."""
+    v, w = _vector(a), _vector(b)
+    if v is not None and w is not None and np.shape(a.value)[-1:] == (1,):  # a column times a row
+        if not np.ndim(v.value) or not np.ndim(w.value):
+            return _times(v, w, e.value)
+        return call("outer", v, w, value=e.value)
+    if v is not None and np.shape(a.value)[0] == 1:
+        return call("matmul", v, b, value=e.value)
+    return call("matmul", a, w, value=e.value) if w is not None and np.shape(b.value)[-1:] == (1,) else e
+
+
+def _vector(e: Expr) -> Expr | None:
+    """The vector or number that `e` is, as a row or a column; None where it is no such thing."""
+    inner = e
+    while inner.op in ("getitem", "reshape", "transpose") and _squeezed(inner.args[0].value) == _squeezed(inner.value):
+        inner = inner.args[0]
+    return inner if inner is not e and np.ndim(inner.value) < 2 else None
 
 
 def _fold(op: str, a: Expr, b: Expr | None) -> Expr | None:
@@ -86,6 +112,12 @@ def _times(a: Expr, b: Expr, value: Any) -> Expr:
     return call("multiply", a, b, value=value)
 
 
+def _narrow(e: Expr, other: Expr) -> Expr:
+    """`e` without the broadcasting that an elementwise op with `other` does anyway."""
+    implied = e.op == "broadcast_to" and other.value is not None and np.shape(other.value) == np.shape(e.value)
+    return e.args[0] if implied else e
+
+
 def _squeezed(array: Any) -> tuple[int, ...] | None:
     return None if array is None else tuple(n for n in np.shape(array) if n != 1)
 
@@ -98,7 +130,7 @@ def _squared(e: Expr) -> Expr:
     return e if _is(e, 1) else call("square", e)
 
 
-def _is(e: Expr, n: int) -> bool:
+def _is(e: Expr, n: int | str) -> bool:
     return not e.op and str(e.template[0]) == str(n)
 
 

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from .description import Description
-from .dot import plain
+from .dot import doubt, plain
 from .numbers import short
 from .style import dark_rules
 
@@ -78,6 +78,8 @@ def node_text(n: Any) -> str:
         parts.append("gradient not computed" if n.gradient is None else f"gradient {_array_text(n.gradient)}")
     if n.stale:
         parts.append("changed since it was recorded")
+    if n.suspects:
+        parts.append(doubt(n))
     return "; ".join(parts)
 
 

@@ -5,10 +5,10 @@ import pytest
 
 import microgradnd as mg
 from microgradnd import nn
-from microgradnd.draw.description import describe
+from microgradnd.draw.description import Graph, describe
 from microgradnd.draw.formula import vjp_text
-from microgradnd.draw.levels import MOST
-from microgradnd.draw.steps import steps
+from microgradnd.draw.levels import MOST, choose
+from microgradnd.draw.steps import steps, walk_through
 
 
 def by_name(d):
@@ -103,6 +103,28 @@ def test_local_derivatives_as_a_textbook_has_them():
     np.testing.assert_allclose(array(slope), 1 - np.tanh(2.0) ** 2 * np.ones((4, 3)), rtol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "da", "db"),
+    [
+        ((3,), (3,), "∂y/∂a = b", "∂y/∂b = a"),
+        ((2, 3), (3,), "∂sum(y)/∂a = outer(∂sum(y)/∂y, b)", "∂y/∂b = aᵀ"),
+        ((3,), (3, 2), "∂y/∂a = bᵀ", "∂sum(y)/∂b = outer(a, ∂sum(y)/∂y)"),
+    ],
+)
+def test_products_with_vectors_read_as_on_paper(a, b, da, db):
+    left = mg.tensor(np.ones(a), requires_grad=True, name="a")
+    right = mg.tensor(np.ones(b), requires_grad=True, name="b")
+    y = left @ right
+    edges = describe(y).edges
+    assert [e.derivative or f"∂sum(y)/∂{'ab'[e.position]} = {e.rule}" for e in edges] == [da, db]
+
+
+def test_broadcasting_that_goes_without_saying_is_not_said():
+    x = mg.tensor([3.0, 4.0], requires_grad=True, name="x")
+    y = np.linalg.norm(x)
+    assert derivatives(describe(y)) == ["∂y/∂x = x / y"]
+
+
 def test_a_fan_out_shows_contributions_that_add_up(rng):
     x = mg.tensor(rng.normal(size=(2, 3)), requires_grad=True, name="x")
     y = (np.exp(x) * x + x.sum(axis=0)).sum()
@@ -154,6 +176,48 @@ def test_what_was_changed_since_is_marked():
     assert [n.name for n in d.nodes if n.stale] == ["x"]
     assert "stale" in mg.draw(y).source
     assert "Changed since it was recorded: x" in mg.explain(y)
+
+
+def test_a_write_behind_the_back_of_a_tensor_is_marked():
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (np.tanh(x).reshape(2, 1) * 3.0).sum()
+    assert not any(n.stale or n.suspects for n in describe(y).nodes)
+    x.data[0] = 9
+    assert [n.name for n in describe(y).nodes if n.stale] == ["x"]
+    assert "Changed since it was recorded: x" in mg.explain(y)
+
+
+def test_a_write_into_a_view_marks_what_it_is_a_view_of():
+    x = mg.tensor([[1.0, 2.0]], requires_grad=True, name="x")
+    y = np.exp(x.T).sum()
+    x.data[0, 0] = 9
+    assert [n.name for n in describe(y).nodes if n.stale] == ["x"]
+
+
+def test_a_write_into_a_plain_array_is_marked():
+    a = np.ones(3)
+    y = (np.tanh(mg.tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")) * a).sum()
+    a[1] = 5
+    assert [n.name for n in describe(y).nodes if n.stale] == ["a"]
+
+
+def test_where_several_may_have_been_written_to_all_are_named():
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    w = mg.tensor([3.0, 4.0], requires_grad=True, name="w")
+    y = (w * x).sum()
+    w.data[0] = 9
+    d = describe(y)
+    assert {n.name: n.suspects for n in d.nodes if n.suspects} == {"multiply₁": ("w", "x")}
+    assert "w or x was written to since, without touch()" in mg.draw(y).source
+    assert "w or x was written to since" in mg.explain(y)
+
+
+def test_an_op_of_unknown_behaviour_is_not_run_again():
+    runs = []
+    noisy = mg.op(lambda a: (runs.append(1), a * 2.0)[1], lambda g, y, a: g * 2.0, name="noisy")
+    y = noisy(mg.tensor([1.0], requires_grad=True, name="x")).sum()
+    describe(y)
+    assert len(runs) == 1
 
 
 def test_the_graph_of_a_gradient_tells_backward_ops_apart():
@@ -263,6 +327,53 @@ def test_explain_writes_the_chain_rule_three_times():
     ):
         assert line in text
     assert "shapes" not in mg.explain(z, shapes=False)
+
+
+def blocks(times):
+    h = mg.tensor(np.ones((2, 3)), name="x")
+    with mg.scope("stack"):
+        for i in range(times):
+            with mg.scope(f"block {i}"):
+                W = mg.tensor(np.eye(3) * 0.9, requires_grad=True, name="W")
+                h = h + np.tanh(h @ W)
+    return (h**2).mean()
+
+
+def test_a_closed_layer_is_one_step_whose_numbers_are_the_gradients():
+    loss = blocks(3)
+    graph = Graph(loss)
+    walked = walk_through(graph, choose(graph.trace, graph.chains, graph.consumers, 1))
+    names = {n.id: n.name for n in walked.description.nodes}
+    played = [(s.phase, names[s.node]) for s in walked.steps]
+    forward = ["block 0", "block 1", "block 2", "power₁", "mean"]
+    assert [name for phase, name in played if phase == "forward"] == forward
+    assert [name for phase, name in played if phase == "backward"] == forward[:0:-1]  # to x no gradient flows
+    loss.backward()
+    for step in walked.steps:
+        for c in step.contributions:
+            (box,) = [n for n in walked.description.nodes if n.id == c.to]
+            member = next(x for x in graph.trace.nodes if graph.names[x.serial] in (box.name, box.formula))
+            np.testing.assert_allclose(c.total, member.grad)
+    assert walked.inside[walked.description.nodes[1].id][-1].endswith("= x + tanh₁")
+    text = mg.explain(loss, depth=1)
+    assert "x → block 0 → " in text
+    assert "back through block 2" in text
+
+
+def test_a_box_that_is_left_through_two_tensors_passes_back_to_both():
+    x = mg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    with mg.scope("cell"):
+        c = np.exp(x)
+        h = np.tanh(c)
+    y = (h * c + x).sum()
+    graph = Graph(y)
+    walked = walk_through(graph, choose(graph.trace, graph.chains, graph.consumers, 0))
+    found = [(c.inside, c.count, c.of) for s in walked.steps for c in s.contributions if c.inside]
+    assert found == [("c", 1, 1)]
+    (to_x,) = walked.steps[-1].contributions
+    y.backward()
+    np.testing.assert_allclose(to_x.total, x.grad)
+    assert (to_x.count, to_x.of) == (2, 2)
 
 
 def test_rules_of_several_outputs_show_what_really_flows():

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import struct
 import xml.etree.ElementTree as ET
 import zlib
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import microgradnd as mg
+from microgradnd import nn
 from microgradnd.draw.dot import to_dot
 from microgradnd.draw.entry import draw
 from microgradnd.draw.render import render, write_whole
@@ -44,6 +46,11 @@ def neuron():
     w = mg.tensor([-0.5, 0.75], requires_grad=True, name="w")
     h = np.tanh((w * x).sum())
     return (h - 1) ** 2
+
+
+def layers():
+    net = nn.MLP([2, 3, 1], activation="tanh", seed=0)
+    return nn.binary_cross_entropy(net(np.ones((4, 2))), np.ones((4, 1)))
 
 
 def pixels(png):
@@ -166,6 +173,35 @@ def test_graphviz_that_takes_too_long_or_fails_is_an_error():
         render("digraph { broken [", "svg")
     with pytest.raises(ValueError, match="pictures are"):
         render("digraph {}", "jpg; rm")
+
+
+def looks(svg):
+    """What each part of a picture says and looks like, wherever it stands."""
+    found = {}
+    for part in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}g"):
+        inside = [x for x in part.iter() if x is not part]
+        texts = [x.text.strip() for x in inside if x.tag.endswith("text")]
+        marks = ("fill", "stroke", "stroke-width", "stroke-dasharray")
+        shapes = [[x.get(k, "").replace("transparent", "none") for k in marks] for x in inside if "fill" in x.attrib]
+        found[part.get("id")] = part.get("class"), sorted(texts), sorted(shapes)
+    return found
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="no system Graphviz on this machine")
+@pytest.mark.parametrize("picture", [neuron, layers])
+def test_the_embedded_graphviz_draws_the_same_picture_as_dot(monkeypatch, picture):
+    pytest.importorskip("pygraphviz")
+    source = mg.draw(picture()).source
+    system = looks(render(source, "svg"))
+    monkeypatch.setenv("PATH", "")
+    assert looks(render(source, "svg")) == system
+
+
+def test_without_any_graphviz_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install pygraphviz"):
+        render("digraph {}", "svg")
 
 
 def test_text_alternatives():

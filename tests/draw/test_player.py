@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,156 @@ def test_numbers_on_screen_are_the_arrays(browser: Any, loss: Any, tmp_path: Pat
     weights = loss.inputs[0].inputs[0].inputs[0].inputs[0].inputs[0].inputs[1]  # sum, add, multiply, tanh, add, matmul
     np.testing.assert_allclose([float(c) for c in cells], weights.grad.ravel(), rtol=1e-3)
     assert trouble == []
+
+
+def node(page: Any, tmp_path: Path, name: str) -> Any:
+    """The node of that name, at the level with every op."""
+    nodes = embedded((tmp_path / "graph.html").read_text())["levels"][-1]["nodes"]
+    return page.locator(f"#graph #{next(n['id'] for n in nodes if n['name'] == name)}")
+
+
+def table(where: Any) -> Any:
+    """The cells of the first table in view, by row."""
+    return where.locator("table.array").first.evaluate(
+        "t => [...t.tBodies[0].rows].map(r => [...r.querySelectorAll('td')].map(c => Number(c.title)))"
+    )
+
+
+def matrices(rows: int, columns: int) -> Any:
+    rng = np.random.default_rng(0)
+    X = mg.tensor(rng.normal(size=(20, rows)), name="X")
+    W = mg.tensor(rng.normal(size=(rows, columns)).astype(np.float32), requires_grad=True, name="W")
+    y = X @ W
+    return (y * y).mean(), W
+
+
+@pytest.mark.browser
+def test_a_click_shows_every_number_of_an_array(browser: Any, tmp_path: Path) -> None:
+    y, W = matrices(30, 5)
+    page, trouble = opened(browser, mg.draw(y), tmp_path)
+    page.keyboard.press("End")
+    node(page, tmp_path, "W").click()
+    value, gradient = page.locator("#details dd").all()[:2]
+    y.backward()
+    np.testing.assert_array_equal(np.float32(table(value)), W.data)
+    np.testing.assert_array_equal(np.float32(table(gradient)), W.grad)
+    assert "all 150 numbers" in value.inner_text()
+    assert value.locator("thead th").all_inner_texts() == ["0", "1", "2", "3", "4"]
+    assert value.locator("tbody th").nth(29).inner_text() == "29"
+    page.get_by_label("every digit").check()
+    assert np.float32(value.locator("tbody td").nth(7).inner_text()) == W.data[1, 2]
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_a_large_array_scrolls_through_all_its_numbers(browser: Any, tmp_path: Path) -> None:
+    y, W = matrices(200, 90)
+    page, _ = opened(browser, mg.draw(y), tmp_path)
+    node(page, tmp_path, "W").click()
+    box = page.locator("#details .scroller").first
+    at = page.locator("output").first.inner_text()
+    box.focus()
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("output").first.inner_text() == at  # keys that scroll don't step
+    box.evaluate("b => b.scrollTo(1e9, 1e9)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect(box.locator("tbody th").last).to_have_text("199")
+    shown = np.float32(table(box))
+    np.testing.assert_array_equal(shown, W.data[-shown.shape[0] :, -shown.shape[1] :])
+    assert box.locator("table").get_attribute("aria-rowcount") == "201"
+    assert page.locator("#details td").count() < 500
+
+
+@pytest.mark.browser
+def test_the_line_in_numbers_holds_the_arrays(browser: Any, tmp_path: Path) -> None:
+    y, W = matrices(30, 5)
+    page, _ = opened(browser, mg.draw(y), tmp_path)
+    page.keyboard.press("ArrowRight")
+    operands, product = page.locator("#panel .operand"), y.inputs[0].inputs[0]  # of multiply, of mean
+    for i, array in enumerate((product.data, product.inputs[0].data, W.data)):
+        np.testing.assert_allclose(table(operands.nth(i)), array)
+    assert page.locator("#panel dd").nth(2).inner_text().count("@") == 1
+
+
+@pytest.mark.browser
+def test_what_does_not_fit_is_said(browser: Any, tmp_path: Path) -> None:
+    y, W = matrices(2000, 200)
+    drawing = mg.draw(y)
+    page, _ = opened(browser, drawing, tmp_path)
+    assert (tmp_path / "graph.html").stat().st_size < 2_000_000
+    node(page, tmp_path, "W").click()
+    text = page.locator("#details").inner_text()
+    assert "the first 16 rows and 16 columns of 400,000 numbers" in text
+    np.testing.assert_array_equal(np.float32(table(page.locator("#details dd").first)), W.data[:16, :16])
+    assert page.locator("#details table.heat td").count() == 72
+
+
+def stack(times: int) -> Any:
+    h = mg.tensor(np.ones((2, 3)), requires_grad=True, name="x")
+    for i in range(times):
+        with mg.scope(f"block {i}"):
+            W = mg.tensor(np.eye(3) * 0.9, requires_grad=True, name="W")
+            h = h + np.tanh(h @ W)
+    return (h**2).mean()
+
+
+@pytest.mark.browser
+def test_layers_close_and_open_in_the_page(browser: Any, tmp_path: Path) -> None:
+    page, trouble = opened(browser, mg.draw(stack(3)), tmp_path)
+    for _ in range(6):  # after two blocks of three ops
+        page.keyboard.press("ArrowRight")
+    page.get_by_label("show").select_option("layers closed")
+    assert page.locator("output").first.inner_text() == "2 / 9 forward"
+    assert page.locator("g.node.group").count() == 3
+    assert "block 1" in page.locator("#panel h2").inner_text()
+    page.locator("g.node.group").first.click()
+    assert "15 numbers in parameters" in page.locator("#details").inner_text()
+    assert "tanh" in page.locator("#details li").nth(1).inner_text()
+    page.get_by_label("show").select_option("every op")
+    assert page.locator("output").first.inner_text().startswith("6 / ")
+    page, _ = opened(browser, mg.draw(stack(3), depth=0), tmp_path)
+    assert page.locator("g.node.group").count() == 3
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_ten_thousand_ops_are_played_in_boxes(browser: Any, tmp_path: Path) -> None:
+    loss = stack(3333)
+    started = time.perf_counter()
+    page, trouble = opened(browser, mg.draw(loss), tmp_path)
+    assert time.perf_counter() - started < 30  # 3 on an idle core
+    assert (tmp_path / "graph.html").stat().st_size < 2_000_000
+    note = page.locator("#note").inner_text()
+    assert "10,001 ops, too many to play one by one" in note
+    assert "depth=" in note
+    page.keyboard.press("End")
+    loss.backward()
+    page.locator("g.node.group").last.click()
+    last = loss.inputs[0].inputs[0]  # of power, of mean
+    np.testing.assert_allclose(table(page.locator("#details dd").nth(2)), last.grad)
+    assert trouble == []
+
+
+def test_a_film_keeps_the_numbers_of_each_moment(tmp_path: Path) -> None:
+    w = mg.tensor([2.0], requires_grad=True, name="w")
+    drawing = mg.draw(w * w)
+    drawing.add_frame(w * w, "before")
+    with mg.no_grad():
+        w += 1.0
+    drawing.add_frame(w * w, "after")
+    data = embedded(drawing.save(tmp_path / "graph.html").read_text())
+    arrays = [data["arrays"][f["levels"][0]["values"][0]] for f in data["frames"]]
+    assert [np.frombuffer(base64.b64decode(a["data"]))[0] for a in arrays] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_that_is_told_to_be_dark_or_light_is(dark: bool, loss: Any, tmp_path: Path) -> None:
+    text = mg.draw(loss, dark=dark).save(tmp_path / "graph.html").read_text()
+    assert f'style="color-scheme: {"dark" if dark else "light"}"' in text
+    assert "prefers-color-scheme" not in text
+    assert ("#14181d" in embedded(text)["pictures"][0]) == dark
 
 
 @pytest.mark.browser
