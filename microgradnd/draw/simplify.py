@@ -67,7 +67,10 @@ def _tidy(e: Expr) -> Expr:
 
 
 def _product(e: Expr, a: Expr, b: Expr) -> Expr:
-    """A product of matrices that were vectors, as a product with vectors."""
+    """A product of matrices that were vectors as a product with vectors, and one with ones as a sum."""
+    if _is(b, 1) and np.ndim(b.value) == 1:
+        whole, axis = (a.args[0], 0) if a.op == "transpose" else (a, 1)
+        return summed(whole, (axis,))
     v, w = _vector(a), _vector(b)
     if v is not None and w is not None and np.shape(a.value)[-1:] == (1,):  # a column times a row
         if not np.ndim(v.value) or not np.ndim(w.value):

@@ -105,10 +105,15 @@ def shade(value: float, most: float) -> str:
     return "#" + "".join(f"{round(z + (e - z) * share):02x}" for z, e in zip(_ZERO, end, strict=True))
 
 
+ADAPTIVE = "microgradnd-adaptive"  # the class of pictures that follow the reader's system
+
+
 def dark_rules() -> str:
-    """CSS that turns the light theme's colours into the dark one's."""
+    """CSS that turns the light theme's colours into the dark one's, in our pictures alone: others share a notebook."""
     pairs = {getattr(LIGHT, f): getattr(DARK, f) for f in ("paper", "ink", "faint", "edge", "gradient", "box")}
     for part in ("fills", "rims"):
         light, dark = getattr(LIGHT, part), getattr(DARK, part)
         pairs.update({light[kind]: dark[kind] for kind in light})
-    return "".join(f'[fill="{a}"]{{fill:{b}}}[stroke="{a}"]{{stroke:{b}}}' for a, b in pairs.items())
+    return "".join(
+        f'.{ADAPTIVE} [fill="{a}"]{{fill:{b}}}.{ADAPTIVE} [stroke="{a}"]{{stroke:{b}}}' for a, b in pairs.items()
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from .description import Description
 from .dot import doubt, plain
 from .numbers import short
-from .style import dark_rules
+from .style import ADAPTIVE, dark_rules
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -31,7 +31,7 @@ def accessible(svg: bytes, d: Description, adaptive: bool) -> str:
         element.text = text
         root.insert(0, element)
     if adaptive:
-        root.insert(2, _dark_style())
+        _adapt(root, 2)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -45,7 +45,7 @@ def bare(svg: bytes, adaptive: bool) -> str:
     for attribute in ("width", "height"):
         root.attrib.pop(attribute, None)
     if adaptive:
-        root.insert(0, _dark_style())
+        _adapt(root, 0)
     return re.sub(r">\s+<", "><", ET.tostring(root, encoding="unicode"))
 
 
@@ -55,10 +55,12 @@ def _parsed(svg: bytes) -> ET.Element:
     return ET.fromstring(svg)  # noqa: S314 - our own Graphviz wrote it
 
 
-def _dark_style() -> ET.Element:
+def _adapt(root: ET.Element, at: int) -> None:
+    """Dark colours where the reader's system is dark."""
     style = ET.Element(f"{{{_SVG}}}style")
     style.text = f"@media (prefers-color-scheme: dark){{{dark_rules()}}}"
-    return style
+    root.insert(at, style)
+    root.set("class", ADAPTIVE)
 
 
 def _summary(d: Description) -> str:

@@ -119,6 +119,12 @@ def test_products_with_vectors_read_as_on_paper(a, b, da, db):
     assert [e.derivative or f"∂sum(y)/∂{'ab'[e.position]} = {e.rule}" for e in edges] == [da, db]
 
 
+def test_a_sum_by_a_product_with_ones_reads_as_a_sum():
+    net = nn.Dense(2, 3, seed=0)
+    edges = [e for e in describe(net(np.ones((4, 2)))).edges if e.note]
+    assert [(e.note, e.rule.startswith("sum("), e.derivative[-3:]) for e in edges] == [("sum over axis 0", True, "= 1")]
+
+
 def test_broadcasting_that_goes_without_saying_is_not_said():
     x = mg.tensor([3.0, 4.0], requires_grad=True, name="x")
     y = np.linalg.norm(x)
