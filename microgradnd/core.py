@@ -134,7 +134,7 @@ class Node:
     def site(self) -> str:
         """The user's line that recorded this, as ``file.py:12: y = np.tanh(x)``; empty if unknown."""
         file, line = self.site_line
-        text = linecache.getline(file, line).strip() if line else ""
+        text = linecache.getline(file, line).strip()[:120] if line else ""
         return f"{os.path.basename(file)}:{line}{': ' if text else ''}{text}" if line else ""
 
     @property

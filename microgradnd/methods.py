@@ -7,17 +7,38 @@ raise, and name the function that gives a new one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NoReturn
 
 import numpy as np
 
+from .context import MODE
 from .core import Node
 from .dispatch import values
+from .messages import describe
 from .ops import arithmetic, cumulative, diagonals, elementwise, indexing, joining, products, reductions
 from .ops import shape as shaping
 
 _NO: Any = np._NoValue
+
+
+def _augmented(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Any]:
+    """The operator ``x += ...`` or one of its kin: in place on a leaf outside the graph, else rebinding `x`."""
+
+    def change(self: Node, other: Any) -> Any:
+        if self.op is not None or not self.tracked:
+            return NotImplemented  # Python goes on with the plain operator, and rebinds the name
+        if MODE.get().record:
+            raise RuntimeError(
+                f"x {sign}= ... on a leaf that requires a gradient, {describe(self)}, would change what graphs "
+                f"rely on: update inside `with mg.no_grad():`, or make a new tensor with x = x {sign} ..."
+            )
+        ufunc(self.value, values(other), out=self.value)
+        self.touch()
+        return self
+
+    return change
 
 
 class ArrayMethods(Node):
@@ -42,6 +63,16 @@ class ArrayMethods(Node):
         raise TypeError(
             "x.flat of a tensor would let writes escape the graph: use np.ravel(x), or mg.put(x, index, value)"
         )
+
+    # -- changing in place -----------------------------------------------------------------
+    __iadd__ = _augmented(np.add, "+")
+    __isub__ = _augmented(np.subtract, "-")
+    __imul__ = _augmented(np.multiply, "*")
+    __itruediv__ = _augmented(np.divide, "/")
+    __ifloordiv__ = _augmented(np.floor_divide, "//")
+    __imod__ = _augmented(np.remainder, "%")
+    __ipow__ = _augmented(np.power, "**")
+    __imatmul__ = _augmented(np.matmul, "@")
 
     # -- to Python -------------------------------------------------------------------------
     def item(self, *args: Any) -> Any:

@@ -201,31 +201,6 @@ class Tensor(ArrayMethods):
     def __contains__(self, element: Any) -> bool:
         return dispatch.values(element) in self.value
 
-    # -- changing in place -----------------------------------------------------------------
-    def _in_place(self, other: Any, ufunc: np.ufunc, sign: str) -> Any:
-        if self.op is not None or not self.tracked:
-            return NotImplemented  # Python goes on with the plain operator, and rebinds the name
-        if MODE.get().record:
-            raise RuntimeError(
-                f"x {sign}= ... on a leaf that requires a gradient, {describe(self)}, would change what graphs "
-                f"rely on: update inside `with mg.no_grad():`, or make a new tensor with x = x {sign} ..."
-            )
-        ufunc(self.value, dispatch.values(other), out=self.value)
-        self.touch()
-        return self
-
-    def __iadd__(self, other: Any) -> Any:
-        return self._in_place(other, np.add, "+")
-
-    def __isub__(self, other: Any) -> Any:
-        return self._in_place(other, np.subtract, "-")
-
-    def __imul__(self, other: Any) -> Any:
-        return self._in_place(other, np.multiply, "*")
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self._in_place(other, np.divide, "/")
-
     # -- NumPy's protocols and Python's ----------------------------------------------------
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self._refuse(
@@ -234,7 +209,7 @@ class Tensor(ArrayMethods):
         return np.array(self.value, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        self._refuse("float", ".item()")
+        self._refuse("float", ".item(), or np.stack to make an array of tensors and mg.put to write into one")
         return float(self.value)
 
     def __int__(self) -> int:
@@ -334,7 +309,12 @@ def astensor(data: Any, requires_grad: bool = False, dtype: Any = None, name: st
     >>> mg.astensor(a).data is a
     True
     """
-    if isinstance(data, Tensor) and not requires_grad and name is None and (dtype is None or data.dtype == dtype):
+    if (
+        isinstance(data, Tensor)
+        and requires_grad <= data.tracked
+        and name is None
+        and (dtype is None or data.dtype == dtype)
+    ):
         return data
     return _make(as_real_array(data, dtype), requires_grad, name)
 

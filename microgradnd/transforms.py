@@ -214,7 +214,10 @@ def _selected(argnums: int | Sequence[int], args: Sequence[Any], name: str) -> l
     for i in chosen:
         if not -len(args) <= i < len(args):
             raise ValueError(f"argnums={argnums} asks for argument {i}, but {name} was called with {len(args)}")
-    return [i % len(args) for i in chosen]
+    positions = [i % len(args) for i in chosen]
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"argnums={argnums} names an argument of {name} twice: give each position once")
+    return positions
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:

@@ -374,6 +374,12 @@ def test_gradients_takes_one_result_and_a_list():
         mg.gradients([y, y], [x])
 
 
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1)])
+def test_an_argument_named_twice_is_refused(argnums):
+    with pytest.raises(ValueError, match="names an argument of <lambda> twice"):
+        mg.grad(lambda x, y: x * y, argnums)(1.0, 2.0)
+
+
 @pytest.mark.parametrize("argnums", ["x", 0.5, None, [0, "x"]])
 def test_argnums_that_are_no_integers_are_named(argnums):
     with pytest.raises(TypeError, match="argnums"):
