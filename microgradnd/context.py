@@ -89,6 +89,16 @@ class no_grad(mode_switch):
 
     Also a decorator, ``@mg.no_grad``. Results are still tensors; they require no gradient.
 
+    Parameters
+    ----------
+    function
+        When used as a decorator: what is to run so.
+
+    Raises
+    ------
+    TypeError
+        If it is given something else than a function.
+
     Examples
     --------
     >>> import microgradnd as mg

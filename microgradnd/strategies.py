@@ -91,6 +91,13 @@ def _apart(st: Any, shape: Any, low: float, high: float, dtype: np.dtype[Any], a
 def broadcastable(n: int = 2, *, max_dims: int = 3, max_side: int = 4) -> SearchStrategy[tuple[tuple[int, ...], ...]]:
     """Tuples of `n` shapes that broadcast together, empty and zero-dimensional ones among them.
 
+    Parameters
+    ----------
+    n
+        How many shapes.
+    max_dims, max_side
+        The most axes, and the longest axis.
+
     Examples
     --------
     >>> from hypothesis import find
@@ -104,6 +111,13 @@ def broadcastable(n: int = 2, *, max_dims: int = 3, max_side: int = 4) -> Search
 
 def axes(ndim: int, *, several: bool = True) -> SearchStrategy[int | tuple[int, ...] | None]:
     """What `axis=` may be for an array of `ndim` axes: None, an int of either sign, a tuple.
+
+    Parameters
+    ----------
+    ndim
+        Of the array.
+    several
+        Whether tuples of axes are among them.
 
     Examples
     --------
@@ -122,6 +136,11 @@ def axes(ndim: int, *, several: bool = True) -> SearchStrategy[int | tuple[int, 
 
 def indices(shape: tuple[int, ...]) -> SearchStrategy[Any]:
     """What an array of this shape may be indexed with: ints, slices, None, Ellipsis, integer and boolean arrays.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
 
     Examples
     --------

@@ -66,7 +66,8 @@ def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:
     """
     inputs = as_model_input(model, as_array(X, "X"))
     with eval_mode(model), mg.no_grad():
-        parts = [model(inputs[i : i + batch_size]).data for i in range(0, max(len(inputs), 1), batch_size)]
+        outputs = [model(inputs[i : i + batch_size]) for i in range(0, max(len(inputs), 1), batch_size)]
+    parts = [mg.astensor(output).data for output in outputs]  # of a network without parameters they are arrays
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

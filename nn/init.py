@@ -25,6 +25,18 @@ Initialiser = Callable[[Shape, np.random.Generator], np.ndarray]
 def generator(seed: Any = None) -> np.random.Generator:
     """The generator of a seed: None, an integer, or a generator (new or legacy) to draw from.
 
+    Parameters
+    ----------
+    seed
+        None, an integer from 0 on, or a generator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these.
+
+    Examples
+    --------
     >>> generator(3).random() == generator(3).random()
     True
     """
@@ -57,6 +69,15 @@ def fans(shape: Shape) -> tuple[int, int]:
 def uniform(shape: Shape, rng: np.random.Generator, low: float = -0.05, high: float = 0.05) -> np.ndarray:
     """Uniform between two bounds.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    low, high
+        The bounds.
+
+    Examples
+    --------
     >>> uniform((2, 2), np.random.default_rng(0), -1, 1).round(2)
     array([[ 0.27, -0.46],
            [-0.92, -0.97]])
@@ -67,6 +88,15 @@ def uniform(shape: Shape, rng: np.random.Generator, low: float = -0.05, high: fl
 def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float = 0.05) -> np.ndarray:
     """Normal with the given mean and standard deviation.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    mean, std
+        Mean and standard deviation.
+
+    Examples
+    --------
     >>> normal((3,), np.random.default_rng(0), std=0.01).round(4)
     array([ 0.0013, -0.0013,  0.0064])
     """
@@ -76,6 +106,13 @@ def normal(shape: Shape, rng: np.random.Generator, mean: float = 0.0, std: float
 def zeros(shape: Shape, rng: np.random.Generator | None = None) -> np.ndarray:
     """All zeros.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array; nothing is drawn.
+
+    Examples
+    --------
     >>> zeros((3,))
     array([0., 0., 0.])
     """
@@ -85,6 +122,15 @@ def zeros(shape: Shape, rng: np.random.Generator | None = None) -> np.ndarray:
 def constant(shape: Shape, rng: np.random.Generator | None = None, value: float = 0.0) -> np.ndarray:
     """One value everywhere.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array; nothing is drawn.
+    value
+        The number.
+
+    Examples
+    --------
     >>> constant((3,), value=0.5)
     array([0.5, 0.5, 0.5])
     """
@@ -107,6 +153,22 @@ def glorot(
 
     Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    gain
+        Factor of the standard deviation.
+    distribution
+        "uniform" or "normal".
+
+    Raises
+    ------
+    ValueError
+        If the shape has fewer than two axes, and so no fan-in, or for another distribution.
+
+    Examples
+    --------
     >>> W = glorot((300, 100), np.random.default_rng(0))
     >>> bool(abs(W).max() <= (6 / 400) ** 0.5)
     True
@@ -120,6 +182,22 @@ def he(shape: Shape, rng: np.random.Generator, gain: float = 1.0, distribution: 
 
     He et al., "Delving deep into rectifiers", ICCV 2015, doi:10.1109/ICCV.2015.123.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    gain
+        Factor of the standard deviation.
+    distribution
+        "uniform" or "normal".
+
+    Raises
+    ------
+    ValueError
+        If the shape has fewer than two axes, and so no fan-in, or for another distribution.
+
+    Examples
+    --------
     >>> round(float(he((200, 300), np.random.default_rng(0)).std()), 2)
     0.1
     """
@@ -133,6 +211,22 @@ def lecun(
 
     LeCun et al., "Efficient BackProp", 1998, doi:10.1007/3-540-49430-8_2.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    gain
+        Factor of the standard deviation.
+    distribution
+        "uniform" or "normal".
+
+    Raises
+    ------
+    ValueError
+        If the shape has fewer than two axes, and so no fan-in, or for another distribution.
+
+    Examples
+    --------
     >>> round(float(lecun((100, 300), np.random.default_rng(0)).std()), 2)
     0.1
     """
@@ -145,6 +239,20 @@ def orthogonal(shape: Shape, rng: np.random.Generator, gain: float = 1.0) -> np.
     Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
     networks", ICLR 2014. An array of more than two axes counts as a matrix of its first against the rest.
 
+    Parameters
+    ----------
+    shape, rng
+        Of the array, and the generator to draw from.
+    gain
+        Factor of the matrix.
+
+    Raises
+    ------
+    ValueError
+        If the shape has fewer than two axes, and so no fan-in.
+
+    Examples
+    --------
     >>> Q = orthogonal((3, 5), np.random.default_rng(0))
     >>> np.allclose(Q @ Q.T, np.eye(3))
     True

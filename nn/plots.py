@@ -19,6 +19,16 @@ from .evaluation import eval_mode, predict
 from .losses import cross_entropy
 from .module import Module
 
+__all__ = [
+    "plot_activation",
+    "plot_batch_losses",
+    "plot_confusion_matrix",
+    "plot_decision_boundary",
+    "plot_histograms",
+    "plot_history",
+    "plot_weights",
+]
+
 
 def new_axes(ax: Any = None) -> Any:
     """The Axes given, or those of a new figure."""
@@ -42,6 +52,13 @@ def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", 
         ``"loss"``, or the name of a metric.
     ax
         Axes to draw into.
+
+    Examples
+    --------
+    >>> from microgradnd.nn import plots
+    >>> ax = plots.plot_history({"loss": [1.0, 0.5], "val_loss": [1.2, 0.9]})
+    >>> [line.get_label() for line in ax.get_lines()]
+    ['training', 'validation']
     """
     ax = new_axes(ax)
     for name, label, style in [(measure, "training", "-"), (f"val_{measure}", "validation", "--")]:
@@ -63,6 +80,12 @@ def plot_batch_losses(losses: Any, *, ax: Any = None) -> Any:
         One number per step, such as ``history.batch_losses``.
     ax
         Axes to draw into.
+
+    Examples
+    --------
+    >>> from microgradnd.nn import plots
+    >>> plots.plot_batch_losses([1.0, 0.5, 0.4]).get_ylabel()
+    'loss'
     """
     ax = new_axes(ax)
     losses = np.asarray(losses, dtype=float)
@@ -102,6 +125,14 @@ def plot_confusion_matrix(
         Written above, followed by the accuracy.
     ax
         Axes to draw into.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> from microgradnd.nn import plots
+    >>> X = np.array([[2.0, 0.0], [0.0, 2.0]])
+    >>> plots.plot_confusion_matrix(nn.Sequential(nn.relu), X, [0, 1]).get_title()
+    'accuracy 100.0%'
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -129,6 +160,19 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
         Points per axis at which the network is asked.
     ax
         Axes to draw into.
+
+    Raises
+    ------
+    ValueError
+        If `X` isn't of shape (n, 2).
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> from microgradnd.nn import plots
+    >>> ax = plots.plot_decision_boundary(nn.MLP([2, 2], seed=0), [[0.0, 0.0], [1.0, 1.0]], [0, 1], resolution=10)
+    >>> ax.get_legend().get_title().get_text()
+    'class'
     """
     from sklearn.inspection import DecisionBoundaryDisplay
 
@@ -191,6 +235,12 @@ def plot_activation(activation: str | Callable[[Any], Any], *, low: float = -5, 
         The range of inputs.
     ax
         Axes to draw into.
+
+    Examples
+    --------
+    >>> from microgradnd.nn import plots
+    >>> plots.plot_activation("gelu").get_title()
+    'gelu'
     """
     ax = new_axes(ax)
     function: Any = ACTIVATIONS[activation] if isinstance(activation, str) else activation
@@ -222,6 +272,19 @@ def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns:
         Images per row.
     ax
         Axes to draw into.
+
+    Raises
+    ------
+    ValueError
+        If the inputs are no image of that shape.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> from microgradnd.nn import plots
+    >>> ax = plots.plot_weights(nn.Dense(64, 10, seed=0).W)
+    >>> ax.get_images()[0].get_array().shape
+    (17, 44)
     """
     ax = new_axes(ax)
     w = np.asarray(weights.data if isinstance(weights, mg.Tensor) else weights)
@@ -266,6 +329,14 @@ def plot_histograms(
         ``loss(output, target)``.
     ax
         Axes to draw into.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> from microgradnd.nn import plots
+    >>> ax = plots.plot_histograms(nn.MLP([2, 3, 2], seed=0), np.eye(2))
+    >>> len(ax.get_xticklabels())
+    2
     """
     ax = new_axes(ax)
     found = _layer_outputs(model, X) if y is None else _layer_gradients(model, X, y, loss)

@@ -144,12 +144,17 @@ class Training:
 
     Attributes
     ----------
-    model, optimizer, schedule, loss
+    model, optimizer, schedule, loss, batch_size, accumulate
         What `fit` was given, or its defaults.
     history : History
         The measures so far.
     epoch, step
         How many epochs and updates were done.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        As told for `fit`.
 
     Examples
     --------

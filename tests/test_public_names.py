@@ -1,4 +1,4 @@
-"""Every public name is documented: a docstring for all, a doctest where a reader would want to copy one."""
+"""Every public name is documented alike: parameters or shapes, gradient, errors, and an example that runs."""
 
 import doctest
 import importlib.util
@@ -6,77 +6,96 @@ import inspect
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 import microgradnd as mg
 from microgradnd import nn
 
-ESTIMATORS = ("MLPClassifier", "MLPRegressor")  # imported when asked for
-NAMES = [
-    (module, name)
-    for module in (mg, nn)
-    for name, value in [*vars(module).items(), *((n, getattr(nn, n)) for n in ESTIMATORS if module is nn)]
-    if not name.startswith("_")
-    and not inspect.ismodule(value)
-    and getattr(value, "__module__", "").startswith("microgradnd")
-]
 
-# Their use is shown where they are used: an error, a base class, plain aliases of what is shown elsewhere.
-NO_EXAMPLE_NEEDED = {"GradcheckError", "Sample", "Op", "Tensor", "Optimizer", "Schedule", "Callback", "Training"}
+def _load(path: Path) -> Any:
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
-@pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda x: x if isinstance(x, str) else x.__name__)
-def test_a_public_name_is_documented(module: ModuleType, name: str) -> None:
-    value = getattr(module, name)
-    if isinstance(value, mg.Op):
-        assert value.name, f"{name} has no name to be listed by"
-    else:
-        doc = inspect.getdoc(value) or ""
-        assert len(doc.split()) > 3, f"{name} has no docstring"
+pages = _load(Path(__file__).parent.parent / "docs" / "public_names.py")
+NAMES = [(module, name, value) for module in pages.MODULES.values() for name, value in pages.public(module).items()]
+OPERATIONS = [case for case in NAMES if pages.is_operation(case[2]) or pages.home(case[2]) == pages.ACTIVATIONS]
+REST = [case for case in NAMES if case not in OPERATIONS] + [(None, c.__name__, c) for c in pages.RETURNED]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "grad",
-        "value_and_grad",
-        "vjp",
-        "jvp",
-        "jacobian",
-        "hessian",
-        "hvp",
-        "gradients",
-        "checkpoint",
-        "gradcheck",
-        "draw",
-        "explain",
-        "tensor",
-        "astensor",
-        "debug",
-        "no_grad",
-    ],
-)
-def test_the_engine_shows_an_example(name: str) -> None:
-    value = getattr(mg, name)
-    assert doctest.DocTestParser().get_examples(inspect.getdoc(value) or ""), f"mg.{name} has no doctest"
+def described(cases: list[Any]) -> Any:
+    return pytest.mark.parametrize(
+        ("module", "name", "value"), cases, ids=[f"{m and pages.typed(m)}.{name}" for m, name, _ in cases]
+    )
 
 
-@pytest.mark.parametrize("name", sorted(n for m, n in NAMES if m is nn and not isinstance(getattr(nn, n), mg.Op)))
-def test_networks_show_an_example(name: str) -> None:
-    if name not in NO_EXAMPLE_NEEDED:
-        assert doctest.DocTestParser().get_examples(inspect.getdoc(getattr(nn, name)) or ""), (
-            f"nn.{name} has no doctest"
-        )
+def examples(text: str) -> list[doctest.Example]:
+    return doctest.DocTestParser().get_examples(text)
+
+
+@described(OPERATIONS)
+def test_an_operation_tells_its_shapes_and_gradient_and_shows_it(module: ModuleType, name: str, value: Any) -> None:
+    text = pages.entry(module, name, value) if pages.is_op(value) else inspect.getdoc(value)
+    if not pages.alias_of(module, name, value):
+        assert "Shapes" in text
+        assert re.search(r"[Gg]radient: \S", text)
+        assert examples(text)
+        assert "``.." not in text.replace("``...", "")  # an empty formula
+
+
+@described([case for case in OPERATIONS if pages.is_op(case[2])])
+def test_what_is_made_of_an_ops_entry_runs(module: ModuleType, name: str, value: Any) -> None:
+    test = doctest.DocTestParser().get_doctest(
+        pages.entry(module, name, value), {"np": np, "nn": nn}, name, "the reference", 0
+    )
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
+
+
+def sections(doc: str) -> dict[str, str]:
+    """A numpydoc docstring, by section."""
+    parts = re.split(r"^(\w+)\n-+\n", doc, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+# Raised by what they are given, told where it is: an enum of them would say nothing.
+FREE = {"self", "args", "kwargs", "exception"}
+
+
+@described(REST)
+def test_a_name_tells_its_parameters_and_errors_and_shows_it(module: ModuleType | None, name: str, value: Any) -> None:
+    doc = inspect.getdoc(value) or ""
+    told = sections(doc)
+    if module is not None:  # what is only returned is never made by hand
+        heads = re.findall(r"^[*\w].*(?:\\\n.*)*", told.get("Parameters", told.get("Attributes", "")), re.M)
+        named = set(re.findall(r"\w+", " ".join(re.sub(r" : .*", "", head) for head in heads)))
+        wanted = {p for p in inspect.signature(value).parameters if not p.startswith("_")} - FREE
+        assert wanted <= named, f"not told of: {wanted - named}"
+        assert examples(doc), "no example"
+    source = inspect.getsource(value) if name != "GradcheckError" else ""
+    raised = re.findall(r"raise (\w+Error)", source)
+    assert bool(raised) <= ("Raises" in told or "Raises" in source), f"no word on {set(raised)}"
+
+
+@described([case for case in REST if inspect.isclass(case[2])])
+def test_the_methods_of_a_class_are_told_of(module: ModuleType | None, name: str, value: Any) -> None:
+    for attribute, method in inspect.getmembers(value):
+        if not attribute.startswith("_") and callable(method) and "microgradnd" in getattr(method, "__module__", ""):
+            assert inspect.getdoc(method), f"{name}.{attribute} has no docstring"
 
 
 def test_the_reference_lists_every_public_name() -> None:
-    found = importlib.util.spec_from_file_location(
-        "public_names", Path(__file__).parent.parent / "docs" / "public_names.py"
-    )
-    assert found is not None
-    assert found.loader is not None
-    pages = importlib.util.module_from_spec(found)
-    found.loader.exec_module(pages)
-    text = "".join([pages.page(mg), pages.page(nn), pages.operations(mg), pages.operations(nn)])
-    assert [name for _, name in NAMES if not re.search(rf"(?:\.|`){name}(?:`|\n)", text)] == []
+    text = "".join(page() for page in pages.PAGES.values())
+    missing = [
+        f"{pages.path(m)}.{n}" for m, n, _ in NAMES if not re.search(rf":: {re.escape(pages.path(m))}\.{n}\b", text)
+    ]
+    assert missing == []
+    assert len(NAMES) > 300
+    assert {"mg", "nn", "mg.linalg"} <= {pages.typed(module) for module, _, _ in NAMES}
+    assert mg.OPS

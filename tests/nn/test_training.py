@@ -92,6 +92,10 @@ def test_metrics_of_an_epoch_are_means_over_its_samples(blobs):
     assert history["loss"][0] == pytest.approx(nn.cross_entropy(output, y).item())
 
 
+def test_a_network_without_parameters_predicts_arrays():
+    assert nn.predict(nn.Sequential(nn.relu), np.array([[-1.0, 2.0]])).tolist() == [[0.0, 2.0]]
+
+
 def mean_logit(output, target):
     return output.mean()
 
