@@ -231,7 +231,7 @@ def _edge(e: Edge, cotangent: str, shared: bool, grads: bool, numbers: bool, the
 def _edge_label(e: Edge, cotangent: str, shared: bool, numbers: bool, theme: Theme) -> str:
     rows = [wrapped("↑ " + (e.derivative or f"{cotangent} = {e.rule}"))]
     if numbers and e.slope is not None and 1 <= e.slope.size <= DIGITS_SIZE:
-        rows.append(array_cells(e.slope, theme.gradient))
+        rows += _slope_rows(e.slope, e.derivative, theme)
     if e.note:
         rows.append(html(e.note))
     if shared and numbers and e.contribution is not None and e.contribution.size <= DIGITS_SIZE:
@@ -239,6 +239,16 @@ def _edge_label(e: Edge, cotangent: str, shared: bool, numbers: bool, theme: The
         rows.append(array_cells(e.contribution, theme.gradient))
     body = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{body}</TABLE>>'
+
+
+def _slope_rows(slope: Array, derivative: str, theme: Theme) -> list[str]:
+    """The numbers of a local derivative: once if they are all the same, and not at all if the formula is that number."""
+    if slope.least is None or slope.odd or slope.least != slope.greatest:
+        return [array_cells(slope, theme.gradient)]
+    value = short(slope.least)
+    if derivative.endswith(f"= {value}"):
+        return []
+    return [f"all {value}"] if slope.size > 1 else [array_cells(slope, theme.gradient)]
 
 
 # -- groups and caption -------------------------------------------------------------------------------
@@ -275,7 +285,7 @@ def _caption(d: Description, grads: bool, theme: Theme) -> str:
     how = ""
     if grads and any(n.gradient is not None for n in d.nodes):
         how = (
-            f'<BR ALIGN="LEFT"/><FONT COLOR="{theme.faint}">values flow down; gradients of {html(d.seed)} flow back up, '
+            f'<BR ALIGN="LEFT"/><FONT POINT-SIZE="10" COLOR="{theme.faint}">values flow down; gradients of {html(d.seed)} flow back up, '
             "multiplied by each edge’s derivative</FONT>"
         )
     return f'<<FONT POINT-SIZE="10">{squares}</FONT>{how}<BR ALIGN="LEFT"/>>'

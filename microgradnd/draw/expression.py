@@ -218,6 +218,8 @@ def brief(value: Any) -> str:
         array = value.value if isinstance(value, Node) else value
         if array.size <= 4:
             return "[" + ", ".join(map(brief, array.ravel().tolist())) + "]" if array.ndim else brief(array.item())
+        if array.ndim == 1 and array.dtype.kind in "iu":
+            return f"[{array[0]}, {array[1]}, …, {array[-1]}]"
         return f"array{array.shape}"
     try:
         text = value if isinstance(value, str) else getattr(value, "__name__", None) or str(value)

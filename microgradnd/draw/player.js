@@ -3,7 +3,7 @@
 // of the forward pass, then one per contribution of the backward pass. What is shown depends on the level of detail,
 // the frame and the position alone.
 const graph = document.getElementById("graph");
-const panel = document.getElementById("panel"), details = document.getElementById("details"), note = document.getElementById("note");
+const spoken = document.getElementById("status"), panel = document.getElementById("panel"), details = document.getElementById("details"), note = document.getElementById("note");
 const SVG = "http://www.w3.org/2000/svg", MATH = "http://www.w3.org/1998/Math/MathML";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 let data, position = 0, shownLevel = 0, shownFrame = 0, chosen = null, timer = null;
@@ -221,6 +221,7 @@ function open(index) {
   nodes.clear();
   edges.clear();
   for (const n of level().nodes) prepare(n, svg.getElementById(n.id));
+  for (const n of nodes.values()) n.g.parentNode.append(n.g); // to be gone through in the order of recording
   for (const step of level().steps) for (const id of step.edges) if (!edges.has(id)) edges.set(id, svg.getElementById(id));
   picture = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number);
   origin = graph.querySelector("g.graph").transform.baseVal.consolidate().matrix;
@@ -245,7 +246,7 @@ function prepare(n, g) {
     g.append(t);
     return t;
   };
-  g.setAttribute("tabindex", "0");
+  g.setAttribute("tabindex", "-1");
   g.setAttribute("role", "button");
   g.setAttribute("aria-pressed", "false");
   nodes.set(n.id, { g, box, value: write("value", box.y + box.height - 8), gradient: write("gradient", box.y + 14) });
@@ -255,6 +256,20 @@ function prepare(n, g) {
   g.addEventListener("focus", () => { if (g.matches(":focus-visible")) { follow(n.id); peek(n.id); } });
   g.addEventListener("keydown", (e) => { if (e.key === "Enter") { choose(n.id); e.stopPropagation(); } });
 }
+// Of hundreds of nodes only one is a stop of the Tab key: the current op's; the arrows go on from there.
+let stopAt = null;
+function tabStop(id) {
+  if (nodes.has(stopAt)) nodes.get(stopAt).g.setAttribute("tabindex", "-1");
+  stopAt = id;
+  if (nodes.has(id)) nodes.get(id).g.setAttribute("tabindex", "0");
+}
+graph.addEventListener("keydown", (e) => {
+  if (e.key !== "ArrowDown" && e.key !== "ArrowUp") return;
+  e.preventDefault();
+  const ids = [...nodes.keys()], at = ids.indexOf(stopAt), on = nodes.get(stopAt)?.g === document.activeElement;
+  tabStop(ids[Math.max(0, Math.min(ids.length - 1, on ? at + (e.key === "ArrowDown" ? 1 : -1) : Math.max(at, 0)))]);
+  nodes.get(stopAt).g.focus({ focusVisible: true });
+});
 
 // What is known at a position: each node's value or none, its gradient so far or none, as numbers of arrays.
 function state(at) {
@@ -294,6 +309,7 @@ function render() {
   }
   const flowing = part ? [part.edge] : step ? step.edges : [];
   for (const [id, e] of edges) if (e) e.classList.toggle("flow", flowing.includes(id));
+  if (!graph.contains(document.activeElement) || document.activeElement === graph) tabStop(step ? step.node : level().nodes[0]?.id);
   slider.max = moments.length - 1;
   slider.value = position;
   slider.setAttribute("aria-valuetext", where());
@@ -316,15 +332,27 @@ function definition(list, term, content, cls) {
   dd.append(...[content].flat());
   list.append(element("dt", { text: term }), dd);
 }
-// A line of text and arrays, the large ones as tables.
+// A line of text and arrays: the small ones as matrices in it, the large ones as tables below each other.
+const SMALL = { cells: 40, columns: 8 };
 function numbers(pieces) {
-  if (pieces.every((p) => typeof p === "string")) return pieces;
-  return pieces.map((p) => (typeof p === "string" ? element("span", { class: "mono", text: p }) : element("div", { class: "operand" }, arrayTable(p, "in this step"))));
+  return pieces.map((p) => {
+    if (typeof p === "string") return element("span", { class: "mono", text: p });
+    const a = array(p);
+    const small = !a.corner && a.size && a.size <= SMALL.cells && (a.shape.length > 1 ? a.columns : a.size) <= SMALL.columns;
+    return small ? matrix(a) : element("div", { class: "operand" }, arrayTable(p, "in this step"));
+  });
+}
+function matrix(a) {
+  const columns = a.shape.length === 1 ? a.size : a.columns;
+  const table = element("table", { class: "array matrix", "aria-label": `${brackets(a.shape)} array` }), body = table.createTBody();
+  for (let i = 0; i < a.size; i += columns) body.insertRow().append(...[...a.numbers.slice(i, i + columns)].map((v) => cell(v, a.most, a.code)));
+  return table;
 }
 function writePanel() {
   const moment = moments[position];
   if (!moment) {
     panel.className = "start";
+    spoken.textContent = "Before the forward pass";
     panel.replaceChildren(element("h2", { text: "Before the forward pass" }), element("p", { text: "Parameters and inputs have values; nothing has been computed. Step on to compute, op by op." }));
     return;
   }
@@ -334,7 +362,8 @@ function writePanel() {
   if (moment.c === null) {
     definition(list, "in symbols", symbols(step.symbols));
     definition(list, "in shapes", shown.shapes, "mono");
-    definition(list, "in numbers", numbers(shown.numbers), "mono");
+    definition(list, "in numbers", numbers(shown.numbers), "numbers");
+    spoken.textContent = `Step ${where()}: ${step.symbols}`;
     panel.replaceChildren(element("h2", { text: `Forward: compute ${n.name}` }), list);
     return;
   }
@@ -342,7 +371,8 @@ function writePanel() {
   definition(list, "chain rule, in symbols", symbols(part.symbols));
   if (part.derivative) definition(list, "because", math(part.derivative));
   definition(list, "in shapes", arrived.shapes, "mono");
-  definition(list, "in numbers", numbers(arrived.numbers), "mono");
+  definition(list, "in numbers", numbers(arrived.numbers), "numbers");
+  spoken.textContent = `Step ${where()}: ${part.symbols}${part.of > 1 ? `; contribution ${part.count} of ${part.of}` : ""}`;
   const through = n.holds ? n.name : `${n.name} = ${n.formula}`, target = part.inside ? `${part.inside} in ${to}` : to;
   panel.replaceChildren(element("h2", { text: `Backward: through ${through} to ${target}` }), list);
   if (part.note) panel.append(element("p", { text: `Broadcast on the way down, so on the way up: ${part.note}.` }));
@@ -419,11 +449,11 @@ play.id = "play";
 button("▶", "Step on", () => { stop(); go(position + 1); });
 button("▶|", "Last step", () => { stop(); go(moments.length - 1); });
 const slider = sliderOf("step", "step", 0, (v) => { stop(); go(v); });
-const output = element("output", { for: "step" });
+const output = element("output", { for: "step", "aria-live": "off" });
 controls.append(output);
 function addChoices() {
   if (data.frames.length > 1) {
-    const told = element("output", { for: "frame", text: data.frames[0].label });
+    const told = element("output", { for: "frame", "aria-live": "off", text: data.frames[0].label });
     sliderOf("frame", "training", data.frames.length - 1, (v) => { shownFrame = v; told.textContent = frame().label; render(); });
     controls.append(told);
   }

@@ -42,12 +42,13 @@ _PAGE = """<!DOCTYPE html>
 <body>
 <header><h1>Backpropagation through <code>{title}</code></h1>
 <p class="hint">Values flow down, gradients flow back up. Keys: <kbd>→</kbd> <kbd>←</kbd> step, <kbd>Space</kbd> plays,
-<kbd>Home</kbd> <kbd>End</kbd> jump, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom; <kbd>Tab</kbd> reaches the nodes.</p></header>
+<kbd>Home</kbd> <kbd>End</kbd> jump, <kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom; in the graph <kbd>↑</kbd> <kbd>↓</kbd> go from node to node, <kbd>Enter</kbd> chooses one.</p></header>
 <div id="controls" role="group" aria-label="Playing"></div>
 <p id="note" hidden></p>
 <main>
 <div id="graph" tabindex="0" role="group" aria-label="Graph; drag to pan, wheel to zoom"></div>
-<aside><section id="panel" aria-live="polite" aria-label="This step"></section>
+<aside tabindex="0" aria-label="Explanation"><p id="status" role="status"></p>
+<section id="panel" aria-label="This step"></section>
 <section id="details" aria-label="A node in detail"></section></aside>
 </main>
 <noscript>The steps are played by a script, which this browser does not run.</noscript>

@@ -30,13 +30,13 @@ def _tidy(e: Expr) -> Expr:
     value = e.value
     if a is None:
         return e
-    if e.op in ("multiply", "divide", "scale", "over") and b is not None:
+    if e.op in ("multiply", "divide", "scale", "both", "over") and b is not None:
         a, b = _narrow(a, b), _narrow(b, a)
     folded = _fold(e.op, a, b)
     if folded is not None:
         return folded
     match e.op:
-        case "scale" | "multiply" if b is not None:
+        case "scale" | "both" | "multiply" if b is not None:
             return _times(a, b, value)
         case "over" | "divide" if b is not None:
             if _is(b, 1):
@@ -92,7 +92,7 @@ def _vector(e: Expr) -> Expr | None:
 def _fold(op: str, a: Expr, b: Expr | None) -> Expr | None:
     """Arithmetic on two plain numbers, done."""
     numbers = [e.value for e in (a, b) if e is not None and not e.op and isinstance(e.value, int | float)]
-    if len(numbers) < 2 or op not in ("add", "subtract", "multiply", "scale"):
+    if len(numbers) < 2 or op not in ("add", "subtract", "multiply", "scale", "both"):
         return None
     x, y = numbers
     return number(x + y if op == "add" else x - y if op == "subtract" else x * y)

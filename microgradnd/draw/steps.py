@@ -23,10 +23,10 @@ from ..core import Node as Recorded
 from .description import Description, Edge, Graph, describe_graph
 from .expression import Expr, write
 from .levels import Box, Item, items
-from .numbers import FEW, short_array
+from .numbers import short_array
 from .trace import drawn_inputs, key
 
-Line = tuple[str | np.ndarray, ...]  # text with arrays in between, where they are too large to be written out
+Line = tuple[str | np.ndarray, ...]  # text with the arrays themselves in between
 MOST_INSIDE = 12  # ops of a box that are listed
 MOST_NAMES = 4  # operands of a box that are listed
 
@@ -328,7 +328,7 @@ def three_ways(left: str, value: Any, right: Expr) -> tuple[str, str, Line]:
     arrays: list[np.ndarray] = []
 
     def number_of(leaf: Expr) -> str:
-        if isinstance(leaf.value, np.ndarray) and leaf.value.size > FEW:
+        if isinstance(leaf.value, np.ndarray) and leaf.value.ndim:
             arrays.append(leaf.value)
             return f"\ue000{len(arrays) - 1}\ue001"  # in its place, until the equation is whole
         return short_array(leaf.value) if isinstance(leaf.value, np.ndarray) else str(leaf.template[0])
@@ -347,8 +347,8 @@ def _shape_of(leaf: Expr) -> str:
 
 
 def _written(arrays: list[Any]) -> Line:
-    """Arrays as pieces of a line: as text while they are small."""
-    return tuple(short_array(a) if np.size(a) <= FEW else a for a in arrays)
+    """Arrays as pieces of a line; single numbers are text."""
+    return tuple(a if np.ndim(a) else short_array(a) for a in arrays)
 
 
 def _joined(pieces: list[str | np.ndarray]) -> Line:
@@ -365,7 +365,7 @@ def _joined(pieces: list[str | np.ndarray]) -> Line:
 def as_text(line: Line) -> str:
     """A line of text and arrays as text alone: of large arrays the shape and range.
 
-    >>> as_text(("W = ", np.zeros((100, 50))))
-    'W = (100, 50) array in [0, 0]'
+    >>> as_text(("W = ", np.zeros((100, 50)), " + ", np.ones(2)))
+    'W = (100, 50) array in [0, 0] + [1, 1]'
     """
     return "".join(piece if isinstance(piece, str) else short_array(piece) for piece in line)

@@ -296,7 +296,14 @@ def test_nodes_are_reached_by_keyboard_and_named_for_screen_readers(browser: Any
     assert "value" in node.get_attribute("aria-label")
     assert page.get_by_role("img").count() == 0  # what is inside a picture is hidden from a screen reader
     assert "chosen" in node.get_attribute("class")
-    assert page.locator("#panel").get_attribute("aria-live") == "polite"
+    page.keyboard.press("ArrowRight")
+    assert page.locator("p[role=status]").inner_text() == "Step 1 / 14 forward: matmul₁ = x @ W"
+    page.keyboard.press("ArrowDown")  # from node to node, in the order of recording
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.id") == "n2"
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "n1"
+    assert page.locator("#graph [tabindex='0']").count() == 1  # one stop of the Tab key, however many nodes there are
 
 
 @pytest.mark.browser
