@@ -119,6 +119,9 @@ def find_scipy_rule(ufunc: Any) -> Callable[..., Any] | None:
     return rule if getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc else None
 
 
+NEUTRAL = {"where": True, "casting": "same_kind", "order": "K"}  # what a ufunc does without being told
+
+
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer ``ufunc(...)``, ``ufunc.reduce(...)`` and their kin."""
     rule = UFUNCS.get(ufunc) or find_scipy_rule(ufunc)
@@ -137,6 +140,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
         return REDUCTIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
     if method == "accumulate" and ufunc in ACCUMULATIONS:
         return ACCUMULATIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
+    kwargs = {k: x for k, x in kwargs.items() if k != "subok" and not (type(x) in (bool, str) and x == NEUTRAL.get(k))}
     if rule is not None and not kwargs.keys() - {"dtype"} and method in ("__call__", "outer"):
         inputs = tuple(cast(x, kwargs.get("dtype"), called) for x in inputs)
         if method == "outer":

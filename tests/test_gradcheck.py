@@ -540,3 +540,11 @@ def test_right_random_graphs_raise_no_alarm():
     assert sum(report is not None for report in reports) > 45
     for report in reports:
         assert report is None or not (report.blame or report.failures or report.broken), str(report)
+
+
+def test_forward_mode_is_not_blamed_where_the_function_is_no_number():
+    f = lambda x: np.stack([np.sum(x), np.mean(x, where=np.zeros(3, bool))])  # noqa: E731
+    with np.errstate(all="ignore"):
+        report = mg.gradcheck(f, np.ones(3), raises=False)
+    assert "not finite" in str(report)
+    assert "forward mode" not in str(report)

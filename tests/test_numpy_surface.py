@@ -248,6 +248,24 @@ def test_ufunc_methods(ufunc: Any) -> None:
         with pytest.raises(TypeError, match=next(iter(option))):
             ufunc(x, 1.0, **option)
     assert ufunc(x, MATRIX, dtype=np.float32).dtype == np.float32
+    for default in ({"where": True}, {"casting": "same_kind", "order": "K"}, {"subok": False}):
+        np.testing.assert_array_equal(ufunc(x, MATRIX, **default).data, ufunc(MATRIX, MATRIX))
+
+
+@pytest.mark.parametrize(
+    ("call", "option"),
+    [
+        (lambda x: np.pad(x, 1, mode="mean"), "mode='mean'"),
+        (lambda x: np.pad(x, 2, mode="reflect", reflect_type="odd"), "reflect_type='odd'"),
+        (lambda x: np.linalg.pinv(x.T @ x, hermitian=True), "hermitian=True"),
+        (lambda x: np.quantile(x, 0.3, method="lower"), "'lower'"),
+    ],
+    ids="abcd",
+)
+def test_a_refused_option_is_numpys_where_nothing_requires_a_gradient(call: Any, option: str) -> None:
+    np.testing.assert_array_equal(call(mg.tensor(MATRIX)).data, call(MATRIX))
+    with pytest.raises(TypeError, match=option):
+        call(mg.tensor(MATRIX, requires_grad=True))
 
 
 def test_the_page_is_what_the_calls_do() -> None:

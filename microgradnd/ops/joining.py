@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..core import Op
-from ..dispatch import implements, refuse, values
+from ..dispatch import composed, implements, refuse, values
 from ._samples import calls, normal
 from .indexing import take
 from .shape import (
@@ -452,7 +452,7 @@ pad_op: Op = Op(
 )
 
 
-@implements(np.pad)
+@composed(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """`np.pad`: longer at both ends of each axis; modes constant, edge, reflect, symmetric and wrap.
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..backward import sum_to
 from ..core import Op, Sample, sample
-from ..dispatch import FLAT, any_tracked, as_tensors, implements, values
+from ..dispatch import FLAT, any_tracked, as_tensors, composed, implements, values
 from . import diagonals, products
 from ._samples import calls
 from .norms import matrix_norm as matrix_norm
@@ -169,7 +169,7 @@ def solve(a: Any, b: Any) -> Any:
     return solve_op(a, b[:, None])[..., 0] if b.ndim == 1 else solve_op(a, b)
 
 
-@implements(np.linalg.pinv)
+@composed(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
     """`np.linalg.pinv`: the Moore-Penrose inverse, differentiable where the rank is constant.
 

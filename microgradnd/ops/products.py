@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..backward import sum_to
 from ..core import Op
-from ..dispatch import implements, refuse
+from ..dispatch import composed, implements, refuse
 from ._samples import calls, normal
 from .arithmetic import multiply
 from .shape import as_array, moveaxis, ravel, reshape, roll, transpose
@@ -253,7 +253,7 @@ def kron(a: Any, b: Any) -> Any:
     return reshape(blocks, tuple(m * n for m, n in zip(outside, inside, strict=True)))
 
 
-@implements(np.cross)
+@composed(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """`np.cross`: the vector perpendicular to both, for vectors of three components.
 
