@@ -163,7 +163,7 @@ def _erfc(x: Any) -> Any:
     try:
         from scipy.special import erfc
     except ImportError:
-        return np.vectorize(math.erfc, otypes=[x.dtype])(x)
+        return np.fromiter(map(math.erfc, x.ravel().tolist()), x.dtype, x.size).reshape(x.shape)
     return erfc(x).astype(x.dtype, copy=False)
 
 

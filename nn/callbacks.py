@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import as_count
+from .arguments import as_number, as_size
 
 if TYPE_CHECKING:
     from .training import Training
@@ -126,8 +126,8 @@ class EarlyStopping(Callback):
     ) -> None:
         if mode not in ("min", "max", None):
             raise ValueError(f"mode is {mode!r}, expected 'min' or 'max'")
-        self.monitor, self.patience = monitor, as_count(patience, "patience", 1)
-        self.min_delta, self.restore = abs(min_delta), restore
+        self.monitor, self.patience = monitor, as_size(patience, "patience")
+        self.min_delta, self.restore = as_number(min_delta, "min_delta", "[0, inf)"), restore
         rising = any(word in monitor for word in ("accuracy", "score", "r2"))
         self.sign = -1.0 if mode == "max" or (mode is None and rising) else 1.0
         self._forget()

@@ -14,8 +14,9 @@ import numpy as np
 import microgradnd as mg
 
 from .activations import ACTIVATIONS, named_activation
+from .arguments import as_size
 from .init import generator, initialiser
-from .layers import check_size, parameter
+from .layers import parameter
 from .module import Module, Unbuilt
 
 __all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
@@ -80,7 +81,7 @@ def _pair(layer: str, name: str, value: Any, least: int = 1) -> Pair:
     both = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(both) != 2:
         raise ValueError(f"{layer}: {name}={value!r}, expected one number or two, for height and width")
-    return check_size(layer, name, both[0], least), check_size(layer, name, both[1], least)
+    return as_size(both[0], f"{layer}: {name}", least), as_size(both[1], f"{layer}: {name}", least)
 
 
 def _grid(layer: Module, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair = (0, 0)) -> Pair:
@@ -159,8 +160,8 @@ class Conv2d(Module):
         seed: Any = None,
         dtype: Any = float,
     ) -> None:
-        self.n_in = n_in if n_in is None else check_size("Conv2d", "n_in", n_in)
-        self.n_out = check_size("Conv2d", "n_out", n_out)
+        self.n_in = n_in if n_in is None else as_size(n_in, "Conv2d: n_in")
+        self.n_out = as_size(n_out, "Conv2d: n_out")
         self.size = _pair("Conv2d", "size", size)
         self.activation = named_activation(activation)
         self.stride = _pair("Conv2d", "stride", stride)

@@ -8,7 +8,6 @@ refused before the first step.
 from __future__ import annotations
 
 import numbers
-import operator
 from typing import Any
 
 import numpy as np
@@ -155,21 +154,3 @@ def as_labels(y: Array, n_classes: int, name: str = "y") -> Array:
             f"labels go 0..{n_classes - 1}"
         )
     return labels
-
-
-def as_count(value: Any, name: str, least: int) -> int:
-    """`value` as an int, or an error that names the argument.
-
-    Examples
-    --------
-    >>> as_count(0, "batch_size", 1)
-    Traceback (most recent call last):
-    ValueError: batch_size is 0, expected a whole number of at least 1
-    """
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}, expected a whole number") from None
-    if count < least or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    return count

@@ -7,6 +7,7 @@ holds the old file or the new one, whole (Pillai et al., "All file systems are n
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -82,11 +83,29 @@ def read_arrays(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
         head = opened.read(64)
     try:
         with safe_open(file, framework="numpy") as opened:
+            _check_names(file)  # only now: the length of the header is known to be right
             return {key: np.array(opened.get_tensor(key)) for key in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, TypeError, KeyError, AttributeError, UnicodeError) as error:
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{str(file)!r} holds numbers that NumPy has no dtype for ({error}): convert them") from None
+    except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{str(file)!r} is no whole safetensors file: it looks like {_recognise(head, file.stat().st_size)} ({error})"
         ) from None
+
+
+def _check_names(file: Path) -> None:
+    """Refuse a header that gives one name twice: readers differ in which of the two they believe."""
+    with file.open("rb") as opened:
+        header = opened.read(int.from_bytes(opened.read(8), "little"))
+    json.loads(header, object_pairs_hook=_without_twins)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twin = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"the header gives {twin!r} twice")
+    return found
 
 
 def _recognise(head: bytes, size: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import microgradnd as mg
 
 from .activations import ACTIVATIONS, named_activation
+from .arguments import as_number, as_size
 from .init import generator, initialiser, normal
 from .module import Module, Unbuilt
 
@@ -44,14 +45,6 @@ affine = mg.op(
     ),
     reference=lambda x, W, b: x @ W + b,
 )
-
-
-def check_size(layer: str, name: str, value: Any, least: int = 1) -> int:
-    """`value` as a whole number of at least `least`, or an error that names the layer and the argument."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    kind = ValueError if isinstance(value, int | float | np.number) else TypeError
-    raise kind(f"{layer}: {name}={value!r}, expected a whole number from {least} on")
 
 
 def parameter(array: np.ndarray, name: str, dtype: Any) -> mg.Tensor:
@@ -115,8 +108,8 @@ class Dense(Module):
         seed: Any = None,
         dtype: Any = float,
     ) -> None:
-        self.n_in = n_in if n_in is None else check_size("Dense", "n_in", n_in)
-        self.n_out = check_size("Dense", "n_out", n_out)
+        self.n_in = n_in if n_in is None else as_size(n_in, "Dense: n_in")
+        self.n_out = as_size(n_out, "Dense: n_out")
         self.activation = named_activation(activation)
         self.bias, self.init, self.dtype = bool(bias), init, np.dtype(dtype)
         self._rng = generator(seed)
@@ -227,7 +220,7 @@ class MLP(Sequential):
     ) -> None:
         if isinstance(sizes, str) or not isinstance(sizes, Sequence | np.ndarray) or len(sizes) < 2:  # type: ignore[redundant-expr]
             raise ValueError(f"MLP: sizes={sizes!r}, expected at least input and output, as in [64, 32, 10]")
-        sizes = [n if n is None else check_size("MLP", "sizes", n) for n in sizes]
+        sizes = [n if n is None else as_size(n, "MLP: sizes") for n in sizes]
         rng = generator(seed)
         last = len(sizes) - 2
         super().__init__(
@@ -333,9 +326,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: Any = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p={p!r}, expected a probability in [0, 1)")
-        self.p = float(p)
+        self.p = as_number(p, "Dropout: p", "[0, 1)")
         self.rng = generator(seed)
 
     def forward(self, x: Any) -> Any:
@@ -373,7 +364,7 @@ class Embedding(Module):
     """
 
     def __init__(self, count: int, size: int, *, init: Any = None, seed: Any = None, dtype: Any = float) -> None:
-        self.count, self.size = check_size("Embedding", "count", count), check_size("Embedding", "size", size)
+        self.count, self.size = as_size(count, "Embedding: count"), as_size(size, "Embedding: size")
         self.init, self.dtype = init, np.dtype(dtype)
         draw = functools.partial(normal, std=1.0) if init is None else initialiser(init)
         self.W = parameter(draw((count, size), generator(seed)), "W", dtype)

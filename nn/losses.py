@@ -8,6 +8,7 @@ float32.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 import microgradnd as mg
 
 from .activations import log_softmax, sigmoid, softmax
+from .arguments import as_number
 
 __all__ = [
     "binary_cross_entropy",
@@ -102,6 +104,14 @@ def _like(target: Any, prediction: Any) -> Any:
     if values.dtype.kind not in "fiub":
         raise TypeError(f"target has dtype {values.dtype}, expected real numbers")
     return values.astype(prediction.dtype)
+
+
+def _check_targets(target: Any, is_right: Callable[[np.ndarray], np.ndarray], expected: str) -> None:
+    """Raise ValueError for the first target that isn't right."""
+    values = target.data if isinstance(target, mg.Tensor) else target
+    right = is_right(values)
+    if not right.all():
+        raise ValueError(f"target {values[~right][0]:.6g}, expected {expected}")
 
 
 # -- softmax cross-entropy -----------------------------------------------------------------------
@@ -228,10 +238,9 @@ def _weighted_cross_entropy(logits: Any, target: Any, weight: Any, label_smoothi
         t: Any = hit.astype(logits.dtype)
     else:
         t = _probabilities(target, logits)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing={label_smoothing!r}, expected a number in [0, 1]")
-    if label_smoothing:
-        t = (1 - label_smoothing) * t + label_smoothing / classes
+    smooth = as_number(label_smoothing, "label_smoothing", "[0, 1]")
+    if smooth:
+        t = (1 - smooth) * t + smooth / classes
     if weight is None:
         return _reduce(cross_entropy_terms(logits, t), reduction)
     w = _class_weights(weight, logits)
@@ -379,10 +388,7 @@ def binary_cross_entropy(logits: Any, target: Any, *, reduction: Reduction = "me
     """
     logits = _as_floats(logits)
     t = _like(target, logits)
-    values = t.data if isinstance(t, mg.Tensor) else t
-    bad = ~((values >= 0) & (values <= 1))
-    if bad.any():
-        raise ValueError(f"target {values[bad][0]:.6g}, expected 0 or 1, or a probability between")
+    _check_targets(t, lambda v: (v >= 0) & (v <= 1), "0 or 1, or a probability between")
     return _reduce(binary_cross_entropy_terms(logits, t), reduction)
 
 
@@ -412,9 +418,7 @@ def hinge_loss(scores: Any, target: Any, *, reduction: Reduction = "mean") -> An
     """
     scores = _as_floats(scores)
     t = _like(target, scores)
-    values = t.data if isinstance(t, mg.Tensor) else t
-    if (np.abs(values) != 1).any():
-        raise ValueError(f"target {values[np.abs(values) != 1][0]:.6g}, expected -1 or 1: for 0 and 1 give 2 * t - 1")
+    _check_targets(t, lambda v: np.abs(v) == 1, "-1 or 1: for 0 and 1 give 2 * t - 1")
     return _reduce(np.maximum(1 - t * scores, 0), reduction)
 
 
@@ -495,8 +499,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: R
     >>> nn.huber_loss(np.array([0.5, 3.0]), [0, 0], reduction="none")
     array([0.125, 2.5  ])
     """
-    if not delta > 0:
-        raise ValueError(f"delta={delta!r}, expected a number above 0")
+    delta = as_number(delta, "delta", "(0, inf)")
     prediction = _as_floats(prediction)
     r = prediction - _like(target, prediction)
     inner = np.minimum(np.maximum(r, -delta), delta)

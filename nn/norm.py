@@ -9,7 +9,8 @@ import numpy as np
 
 import microgradnd as mg
 
-from .layers import check_size, parameter
+from .arguments import as_number, as_size
+from .layers import parameter
 from .module import Module, Unbuilt
 
 __all__ = ["BatchNorm", "LayerNorm"]
@@ -52,11 +53,11 @@ class LayerNorm(Module):
     """
 
     def __init__(self, n_in: int | None = None, *, eps: float = 1e-5, dtype: Any = float) -> None:
-        self.n_in, self.eps, self.dtype = n_in, float(eps), np.dtype(dtype)
+        self.n_in, self.eps, self.dtype = n_in, as_number(eps, "LayerNorm: eps", "[0, inf)"), np.dtype(dtype)
         self.gain: Any = Unbuilt("LayerNorm")
         self.shift: Any = None
         if n_in is not None:
-            self._build(check_size("LayerNorm", "n_in", n_in))
+            self._build(as_size(n_in, "LayerNorm: n_in"))
 
     def _build(self, n_in: int) -> None:
         self.n_in = n_in
@@ -117,15 +118,14 @@ class BatchNorm(Module):
     def __init__(
         self, n_in: int | None = None, *, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = float
     ) -> None:
-        if not 0 < momentum <= 1:
-            raise ValueError(f"BatchNorm: momentum={momentum!r}, expected a number in (0, 1]")
-        self.n_in, self.momentum, self.eps, self.dtype = n_in, float(momentum), float(eps), np.dtype(dtype)
+        self.momentum = as_number(momentum, "BatchNorm: momentum", "(0, 1]")
+        self.n_in, self.eps, self.dtype = n_in, as_number(eps, "BatchNorm: eps", "[0, inf)"), np.dtype(dtype)
         self.gain: Any = Unbuilt("BatchNorm")
         self.shift: Any = None
         self.running_mean: Any = None
         self.running_var: Any = None
         if n_in is not None:
-            self._build(check_size("BatchNorm", "n_in", n_in))
+            self._build(as_size(n_in, "BatchNorm: n_in"))
 
     def _build(self, n_in: int) -> None:
         self.n_in = n_in

@@ -7,7 +7,6 @@ so that a step allocates nothing.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 import microgradnd as mg
 
+from .arguments import as_number
 from .module import Module, did_you_mean
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm", "clip_grad_value"]
@@ -202,14 +202,7 @@ def _checked(name: str, value: Any) -> Any:
     """A setting as a Python number in its range, which leaves float32 parameters float32."""
     if name in _FLAGS:
         return bool(value)
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} is {type(value).__name__}, expected a number")
-    value = float(value)
-    high = 1.0 if name in _BELOW_ONE else math.inf
-    if not 0 <= value < high or (value == 0 and name == "lr"):
-        wanted = "in [0, 1)" if name in _BELOW_ONE else "above 0" if name == "lr" else "from 0 on"
-        raise ValueError(f"{name}={value}, expected a finite number {wanted}")
-    return value
+    return as_number(value, name, "(0, inf)" if name == "lr" else "[0, 1)" if name in _BELOW_ONE else "[0, inf)")
 
 
 class SGD(Optimizer):
@@ -502,8 +495,7 @@ def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
     >>> x.grad
     array([ 0.5, -1. ])
     """
-    if not limit > 0:
-        raise ValueError(f"limit={limit!r}, expected a number above 0")
+    limit = as_number(limit, "limit", "(0, inf]")
     for p in params:
         if p.grad is not None:
             np.clip(p.grad, -limit, limit, out=p.grad)
@@ -540,8 +532,7 @@ def clip_grad_norm(params: Iterable[mg.Tensor], limit: float) -> float:
     >>> x.grad.round(4)
     array([0.6, 0.8])
     """
-    if not limit > 0:
-        raise ValueError(f"limit={limit!r}, expected a number above 0")
+    limit = as_number(limit, "limit", "(0, inf]")
     gradients = [p.grad for p in params if p.grad is not None]
     norm = math.hypot(*(float(np.linalg.norm(g)) for g in gradients))
     scale = limit / (norm + 1e-6)  # PyTorch's guard against 0 / 0

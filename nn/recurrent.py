@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .activations import sigmoid
+from .arguments import as_size
 from .init import generator, initialiser
-from .layers import affine, check_size, parameter
+from .layers import affine, parameter
 from .module import Module, Unbuilt
 
 __all__ = ["GRU"]
@@ -54,14 +55,14 @@ class GRU(Module):
         self, n_in: int | None, n_hidden: int, *, last: bool = False, seed: Any = None, dtype: Any = float
     ) -> None:
         self.n_in = n_in
-        self.n_hidden, self.last, self.dtype = check_size("GRU", "n_hidden", n_hidden), bool(last), np.dtype(dtype)
+        self.n_hidden, self.last, self.dtype = as_size(n_hidden, "GRU: n_hidden"), bool(last), np.dtype(dtype)
         self._rng = generator(seed)
         self.W: Any = Unbuilt("GRU")
         self.U: Any = None
         self.b: Any = None
         self.c: Any = None
         if n_in is not None:
-            self._build(check_size("GRU", "n_in", n_in))
+            self._build(as_size(n_in, "GRU: n_in"))
 
     def _build(self, n_in: int) -> None:
         self.n_in = n_in

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .arguments import as_number, as_size
 from .optim import Optimizer
 
 __all__ = ["Cosine", "Exponential", "OneCycle", "ReduceOnPlateau", "Schedule", "StepDecay", "WarmUp"]
@@ -77,12 +78,6 @@ class Schedule:
         self._apply()
 
 
-def _positive(name: str, value: Any) -> int:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}={value!r}, expected a whole number from 1 on")
-    return value
-
-
 class StepDecay(Schedule):
     """Multiply by `gamma` every `every` steps.
 
@@ -111,7 +106,7 @@ class StepDecay(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, every: int, gamma: float = 0.1) -> None:
-        self.every, self.gamma = _positive("every", every), float(gamma)
+        self.every, self.gamma = as_size(every, "every"), as_number(gamma, "gamma", "(0, inf)")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -171,7 +166,7 @@ class Cosine(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, low: float = 0.0) -> None:
-        self.steps, self.low = _positive("steps", steps), float(low)
+        self.steps, self.low = as_size(steps, "steps"), as_number(low, "low", "[0, inf)")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -207,7 +202,7 @@ class WarmUp(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, before: Schedule | None = None) -> None:
-        self.steps, self.before = _positive("steps", steps), before
+        self.steps, self.before = as_size(steps, "steps"), before
         super().__init__(optimizer)
         if before is not None:
             self.base = before.base
@@ -268,9 +263,8 @@ class OneCycle(Schedule):
     def __init__(
         self, optimizer: Optimizer, steps: int, *, rise: float = 0.3, start: float = 25.0, end: float = 250_000.0
     ) -> None:
-        if not 0 < rise < 1:
-            raise ValueError(f"rise={rise!r}, expected a share between 0 and 1")
-        self.steps, self.rise, self.start, self.end = _positive("steps", steps), rise, float(start), float(end)
+        self.steps, self.rise = as_size(steps, "steps"), as_number(rise, "rise", "(0, 1)")
+        self.start, self.end = as_number(start, "start", "(0, inf)"), as_number(end, "end", "(0, inf)")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -316,7 +310,8 @@ class ReduceOnPlateau(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float = 0.1, patience: int = 10, least: float = 1e-4) -> None:
-        self.gamma, self.patience, self.least = float(gamma), int(patience), float(least)
+        self.gamma, self.patience = as_number(gamma, "gamma", "(0, 1)"), as_size(patience, "patience", 0)
+        self.least = as_number(least, "least", "[0, 1)")
         self.best, self.waited, self.reductions = math.inf, 0, 0
         super().__init__(optimizer)
 

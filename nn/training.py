@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import numbers
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
@@ -17,9 +16,10 @@ import numpy as np
 
 import microgradnd as mg
 
+from .arguments import as_number, as_size
 from .callbacks import Callback, as_callbacks
 from .checkpoints import Checkpoint
-from .data import Array, as_count, as_labels, check_finite, check_pair
+from .data import Array, as_labels, check_finite, check_pair
 from .evaluation import Loss, as_model_input, measure, predict
 from .history import History
 from .init import generator
@@ -126,7 +126,7 @@ def fit(
         raise TypeError(f"the model is {model!r}, expected an nn.Module, such as nn.MLP([4, 8, 3])")
     if not callable(loss):
         raise TypeError(f"loss is {loss!r}, expected a function of output and target, such as nn.cross_entropy")
-    training = Training(model, loss, as_count(batch_size, "batch_size", 1), as_count(accumulate, "accumulate", 1))
+    training = Training(model, loss, as_size(batch_size, "batch_size"), as_size(accumulate, "accumulate"))
     training.bind(X, y, validation_data, metrics)
     training.optimizer = _check_optimizer(optimizer or Adam(model.parameters()), model)
     training.schedule, training.schedule_per = _check_schedule(schedule, training.optimizer), schedule_per
@@ -135,7 +135,7 @@ def fit(
     training.clip_norm, training.clip_value = _as_bound(clip_norm, "clip_norm"), _as_bound(clip_value, "clip_value")
     training.callbacks = as_callbacks(callbacks)
     training.seed(seed)
-    training.run(as_count(epochs, "epochs", 0), progress, save_to)
+    training.run(as_size(epochs, "epochs", 0), progress, save_to)
     return training.history
 
 
@@ -439,9 +439,7 @@ def _check_schedule(schedule: Any, optimizer: Optimizer) -> Schedule | None:
 
 
 def _as_bound(value: float | None, name: str) -> float | None:
-    if value is not None and not (isinstance(value, numbers.Real) and value > 0):
-        raise ValueError(f"{name} is {value!r}, expected a number above 0, or None")
-    return value
+    return None if value is None else as_number(value, name, "(0, inf]")
 
 
 def generators(model: Module) -> Iterator[tuple[Module, str, np.random.Generator]]:

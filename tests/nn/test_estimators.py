@@ -126,8 +126,8 @@ def test_cross_validation_and_cloning(iris):
     [
         ({"solver": "lbfgs"}, "solver is 'lbfgs', expected one of adam"),
         ({"activation": "rleu"}, "did you mean 'relu'"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"max_iter": -1}, "epochs is -1"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"max_iter": -1}, "epochs=-1"),
         ({"hidden_layer_sizes": (0,)}, "expected a whole number"),
         ({"learning_rate_init": float("nan")}, "lr=nan"),
     ],

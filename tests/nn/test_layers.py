@@ -79,6 +79,9 @@ def test_dense_takes_the_last_axis_and_empty_batches() -> None:
     np.testing.assert_allclose(small(x).data, np.array(x) @ small.W.data + small.b.data)
 
 
+ATTENTION = nn.MultiHeadAttention(4, 2, seed=0)
+
+
 @pytest.mark.parametrize(
     ("act", "kind", "text"),
     [
@@ -109,10 +112,18 @@ def test_dense_takes_the_last_axis_and_empty_batches() -> None:
         (lambda: nn.BatchNorm(2)(np.zeros((4, 3))), ValueError, r"expected input of shape \(batch, 2, ...\)"),
         (lambda: nn.LayerNorm(2)(np.zeros((4, 3))), ValueError, r"expected input of shape \(..., 2\)"),
         (lambda: nn.Dropout(1.0), ValueError, "p=1.0"),
+        (lambda: nn.Dropout("a"), TypeError, "Dropout: p='a' is str, expected a number in"),
+        (lambda: nn.Dropout(np.nan), ValueError, "p=nan"),
+        (lambda: nn.BatchNorm(2, momentum="a"), TypeError, "BatchNorm: momentum='a'"),
+        (lambda: nn.LayerNorm(2, eps=-1), ValueError, "LayerNorm: eps=-1"),
         (lambda: nn.Embedding(5, 2)([0, -1]), IndexError, "index -1 is outside of 0..4"),
         (lambda: nn.Embedding(5, 2)([0.0]), TypeError, "dtype float64"),
         (lambda: nn.GRU(3, 2)(np.zeros((4, 3))), ValueError, r"\(batch, steps, 3\)"),
         (lambda: nn.MultiHeadAttention(5, 2), ValueError, "no multiple"),
+        (lambda: ATTENTION(np.zeros((2, 3, 4)), mask=np.ones((3, 4), bool)), ValueError, r"mask of shape \(3, 4\) .* \(2, 2, 3, 3\)"),
+        (lambda: ATTENTION(np.zeros((2, 3, 4)), mask=np.ones((1, 1, 1, 3, 3), bool)), ValueError, "mask of shape"),
+        (lambda: ATTENTION(np.zeros((2, 3, 4)), mask=np.zeros((3, 3))), TypeError, "dtype float64, expected booleans"),
+        (lambda: ATTENTION(np.zeros((2, 3, 4)), np.zeros((3, 3, 4))), ValueError, r"context of shape \(2, places, 4\)"),
         (lambda: nn.Residual(nn.Dense(3, 2))(np.zeros((1, 3))), ValueError, "must keep the shape"),
     ],
 )  # fmt: skip

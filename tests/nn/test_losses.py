@@ -146,6 +146,7 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "negative probability": (lambda: nn.cross_entropy(Z, P + [[0.5, -0.5, 0]]), ValueError, "least element of -0.2"),
     "scalar": (lambda: nn.cross_entropy(3.0, 0), ValueError, "single number"),
     "smoothing": (lambda: nn.cross_entropy(Z, Y, label_smoothing=2), ValueError, "label_smoothing=2"),
+    "smoothing text": (lambda: nn.cross_entropy(Z, Y, label_smoothing="a"), TypeError, "label_smoothing='a' is str"),
     "reduction": (lambda: nn.cross_entropy(Z, Y, reduction="avg"), ValueError, "'mean', 'sum' or 'none'"),
     "weights": (lambda: nn.cross_entropy(Z, Y, weight=[1, 2]), ValueError, "3 of them"),
     "nll": (lambda: nn.nll_loss(LOG_Q, [0, 1, 2, 3]), ValueError, "label 3 at row 3"),

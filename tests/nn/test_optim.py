@@ -165,7 +165,7 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
 @pytest.mark.parametrize(
     ("act", "kind", "text"),
     [
-        (lambda: nn.SGD([X], lr=0), ValueError, "lr=0.0, expected a finite number above 0"),
+        (lambda: nn.SGD([X], lr=0), ValueError, r"lr=0, expected a number in \(0, inf\)"),
         (lambda: nn.SGD([X], lr=-0.1), ValueError, "lr=-0.1"),
         (lambda: nn.Adam([X], lr=math.nan), ValueError, "lr=nan"),
         (lambda: nn.Adam([X], lr=math.inf), ValueError, "lr=inf"),
@@ -173,7 +173,7 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
         (lambda: nn.SGD([X], lr=True), TypeError, "lr=True"),
         (lambda: nn.SGD([X], lr=0.1, momentum=-1), ValueError, "momentum=-1"),
         (lambda: nn.SGD([X], lr=0.1, nesterov=True), ValueError, "without momentum"),
-        (lambda: nn.Adam([X], beta1=1), ValueError, r"beta1=1.0, expected a finite number in \[0, 1\)"),
+        (lambda: nn.Adam([X], beta1=1), ValueError, r"beta1=1, expected a number in \[0, 1\)"),
         (lambda: nn.SGD([{"lr": 0.1}], lr=0.1), TypeError, r"a group is \{'lr': 0.1\}, expected"),
         (lambda: nn.SGD([{"params": X}], lr=0.1), TypeError, "a group is"),
         (lambda: nn.SGD([], lr=0.1), ValueError, "the list is empty"),

@@ -327,6 +327,12 @@ HOSTILE = {
     "hole": (container({"a": entry(offsets=(8, 16))}, bytes(16)), "damaged"),
     "trailing bytes": (container({"a": entry()}, bytes(16)), "damaged"),
     "bytes don't fit the shape": (container({"a": entry(shape=(2,))}, EIGHT), "damaged"),
+    "one name twice": (
+        container(f'{{"a": {json.dumps(entry())}, "a": {json.dumps(entry())}}}'.encode(), EIGHT),
+        "twice",
+    ),
+    "two texts of one name": (container(b'{"__metadata__": {"format": "x", "format": "y"}}'), "'format' twice"),
+    "a dtype that NumPy lacks": (container({"a": entry("BF16", (4,))}, EIGHT), "NumPy has no dtype for.*bfloat16"),
     "metadata no text": (container({"__metadata__": {"a": 1}}), "damaged"),
 }
 

@@ -98,7 +98,12 @@ def test_lengths_and_shares_are_checked() -> None:
         lambda: nn.Cosine(make(), 0),
         lambda: nn.StepDecay(make(), 1.5),
         lambda: nn.OneCycle(make(), 5, rise=1.0),
+        lambda: nn.OneCycle(make(), 5, start=0),
+        lambda: nn.Exponential(make(), math.nan),
+        lambda: nn.Cosine(make(), 5, low="a"),
+        lambda: nn.ReduceOnPlateau(make(), gamma=1.5),
+        lambda: nn.ReduceOnPlateau(make(), patience="3"),
     ):  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="expected"):
+        with pytest.raises((TypeError, ValueError), match="expected"):
             act()
     assert math.isfinite(course(o := make(), nn.OneCycle(o, 1), 1)[0])
