@@ -61,6 +61,7 @@ POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "where(x > 0, 1 / x, 0) at 0": (lambda x: np.where(x > 0, 1 / x, 0.0), [[0.0]]),
     "where(p > 0, p log(p), 0) at 0": (lambda p: np.where(p > 0, p * np.log(p), 0.0), [[0.0]]),
     "where(x < 700, x exp(x), 0) at 1000": (lambda x: np.where(x < 700, x * np.exp(x), 0.0), [[1000.0]]),
+    "normalize(x) at 0": (nn.normalize, [[0.0, 0.0]]),
     "where(norm(x) > 0, x / norm(x), 0) at 0": (_unit, [[0.0, 0.0]]),
     "logsumexp(x), all -inf": (mg.logsumexp, [[-inf, -inf]]),
     "logsumexp(x) with +inf": (mg.logsumexp, [[inf, 1.0]]),

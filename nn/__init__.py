@@ -13,6 +13,7 @@ from .activations import gelu_tanh as gelu_tanh
 from .activations import hard_tanh as hard_tanh
 from .activations import leaky_relu as leaky_relu
 from .activations import log_softmax as log_softmax
+from .activations import normalize as normalize
 from .activations import relu as relu
 from .activations import selu as selu
 from .activations import sigmoid as sigmoid

@@ -23,6 +23,7 @@ __all__ = [
     "hard_tanh",
     "leaky_relu",
     "log_softmax",
+    "normalize",
     "relu",
     "selu",
     "sigmoid",
@@ -368,6 +369,33 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     array([-1000.,     0.])
     """
     return log_softmax_op(x) if axis == -1 else log_softmax_op(x, axis=axis)
+
+
+def normalize(x: Any, axis: int | tuple[int, ...] | None = -1, eps: float = 1e-12) -> Any:
+    """Vectors along `axis` scaled to length 1.
+
+    Shapes: any, to the same. Gradient: ``(g - y (y·g)) / norm(x)``. A vector no longer than `eps` has no direction: the
+    result is 0, and so is the gradient, where that of ``x / max(norm(x), eps)`` would be ``g / eps``.
+
+    Parameters
+    ----------
+    x
+        Array or tensor.
+    axis
+        The axis, or axes, of a vector; None: all of `x` is one.
+    eps
+        Length down to which a vector counts as none.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> nn.normalize(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    length = np.linalg.vector_norm(x, axis=axis, keepdims=True)
+    longer = length > eps
+    return np.where(longer, x / np.where(longer, length, 1.0), 0.0)
 
 
 ACTIVATIONS: dict[str, Callable[..., Any]] = {

@@ -80,6 +80,7 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
     "hard_tanh(x) at its bounds": ([-1, 1], [0, 0]),
     "where(p > 0, p log(p), 0) at 0": ([0], [0]),
     "where(x < 700, x exp(x), 0) at 1000": ([0], [0]),
+    "normalize(x) at 0": ([0, 0], [0, 0]),
     "where(norm(x) > 0, x / norm(x), 0) at 0": ([0, 0], [0, 0]),
     "gelu_tanh(x) at 1e200 and -1e200": ([1e200, 0], [1, 0]),
     "log sigmoid(x) at 1000 and -1000": ([0, -1000], [0, 1]),

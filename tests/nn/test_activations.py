@@ -110,3 +110,20 @@ def test_layers_take_names_and_functions() -> None:
         assert by_function.activation == name
     mine = nn.Dense(3, 2, np.cos, seed=0)
     np.testing.assert_allclose(mine(x).data, np.cos(x @ mine.W.data))
+
+
+@pytest.mark.parametrize("axis", [0, -1, None, (0, 1)])
+def test_normalize(axis):
+    x = np.array([[3.0, -4.0, 1.0], [0.5, 2.0, -1.0]])
+    np.testing.assert_allclose(np.linalg.vector_norm(nn.normalize(x, axis), axis=axis), 1, rtol=1e-14)
+    assert mg.gradcheck(lambda x: nn.normalize(x, axis), x, order=2)
+
+
+def test_normalize_of_no_vector_is_zero_to_any_order():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
+    y, pull = mg.vjp(nn.normalize, x)
+    assert y.dtype == pull(np.ones_like(x))[0].dtype == np.float32
+    np.testing.assert_allclose(pull(np.ones_like(x))[0], [[0.032, -0.024], [0, 0]], rtol=1e-4)
+    hessian = mg.hessian(lambda x: (nn.normalize(x) * np.array([1.0, 2.0])).sum())(x.astype(float))
+    assert np.isfinite(hessian).all()
+    assert not hessian[1].any()
