@@ -371,7 +371,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return log_softmax_op(x) if axis == -1 else log_softmax_op(x, axis=axis)
 
 
-def normalize(x: Any, axis: int | tuple[int, ...] | None = -1, eps: float = 1e-12) -> Any:
+def normalize(x: Any, axis: Any = -1, eps: float = 1e-12) -> Any:
     """Vectors along `axis` scaled to length 1.
 
     Shapes: any, to the same. Gradient: ``(g - y (y·g)) / norm(x)``. A vector no longer than `eps` has no direction: the
