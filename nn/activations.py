@@ -196,15 +196,17 @@ def _gelu(x: Any) -> Any:
     >>> nn.gelu(np.array([-1.0, 0.0, 2.0])).round(4)
     array([-0.1587,  0.    ,  1.9545])
     """
-    return x * normal_cdf(x)
+    share = normal_cdf(x)
+    return x * share, share
 
 
 gelu = mg.op(
     _gelu,
-    lambda g, y, x: g * (normal_cdf(x) + _bounded(x, 40.0) * _bell(x)),
+    lambda g, y, x, saved: g * (saved + _bounded(x, 40.0) * _bell(x)),
     name="gelu",
     formula="{0} Φ({0})",
     elementwise=True,
+    saves=normal_cdf,
     samples=_away_from_zero,
     reference=lambda x: x * normal_cdf(x),
 )

@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise ImportError('the estimators need scikit-learn: pip install "microgradnd[train]"') from error
 
-from .activations import sigmoid, softmax
+from .activations import named_activation, sigmoid, softmax
 from .callbacks import EarlyStopping
 from .data import Array
 from .evaluation import predict
@@ -68,11 +68,22 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def _begin(self, n_outputs: int, dtype: Any) -> None:
-        """A new network and its optimiser, drawn from the random state."""
-        self.random_ = check_random_state(self.random_state)
+    def _begin_or_go_on(self, going_on: bool, n_outputs: int, dtype: Any) -> None:
+        """A new network, or the old one, if it is what the settings of now describe."""
         hidden = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
         sizes = [self.n_features_in_, *hidden, n_outputs]
+        if not going_on:
+            return self._begin(sizes, dtype)
+        if (sizes, named_activation(self.activation)) != (self.model_.sizes, self.model_.activation):
+            raise ValueError(
+                f"a network of sizes {sizes} with {self.activation} can't go on from one of {self.model_.sizes} with "
+                f"{self.model_.activation}: clone the estimator, or call fit with warm_start=False, to begin anew"
+            )
+        return None
+
+    def _begin(self, sizes: list[int], dtype: Any) -> None:
+        """A new network and its optimiser, drawn from the random state."""
+        self.random_ = check_random_state(self.random_state)
         self.model_ = MLP(sizes, self.activation, seed=self.random_.randint(2**31 - 1), dtype=dtype)
         self.optimizer_ = self._make_optimizer()
         self.n_iter_ = 0
@@ -153,7 +164,7 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
     class_weight
         Factor per class: a dict, ``"balanced"`` (inversely to their numbers), or None.
     warm_start
-        Go on from the weights of the last `fit`.
+        Go on from the weights of the last `fit`, which must be of the same network.
     random_state
         Of weights, shuffling and splitting.
     verbose
@@ -173,7 +184,8 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        In `fit`: for an unknown solver, activation or penalty, labels that are no classes, or data that isn't finite.
+        In `fit`: for an unknown solver, activation or penalty, labels that are no classes, data that isn't finite, or
+        a warm start with other hidden layers.
 
     Examples
     --------
@@ -225,8 +237,7 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         X, y = self._validate(X, y, reset=not going_on)
         y = _flat_labels(y)
         target = self._encode(y, None if going_on else y)
-        if not going_on:
-            self._begin(self._binarizer.classes_.size, X.dtype)
+        self._begin_or_go_on(going_on, self.classes_.size, X.dtype)
         self._train(X, target, self._loss(y), None if self._multilabel else target, None)
         return self
 
@@ -243,8 +254,7 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
             raise ValueError("the first call of partial_fit needs classes=..., all labels there will be")
         known = None if not first else (y if classes is None or np.ndim(y) == 2 else np.asarray(classes))
         target = self._encode(y, known)
-        if first:
-            self._begin(self._binarizer.classes_.size, X.dtype)
+        self._begin_or_go_on(not first, self.classes_.size, X.dtype)
         self._train(X, target, self._loss(y), None, 1)
         return self
 
@@ -326,31 +336,24 @@ class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> MLPRegressor:
         """Learn from samples and their numbers, of shape (n,) or (n, outputs)."""
-        going_on = self.warm_start and hasattr(self, "model_")
-        X, target = self._target(X, y, reset=not going_on)
-        if not going_on:
-            self._begin(target.shape[1], X.dtype)
-        self._train(X, target, mse_loss, None, None)
-        return self
+        return self._learn(X, y, self.warm_start and hasattr(self, "model_"), None)
 
     def partial_fit(self, X: Any, y: Any) -> MLPRegressor:
         """Go through these samples once."""
-        first = not hasattr(self, "model_")
-        X, target = self._target(X, y, reset=first)
-        if first:
-            self._begin(target.shape[1], X.dtype)
-        self._train(X, target, mse_loss, None, 1)
-        return self
+        return self._learn(X, y, hasattr(self, "model_"), 1)
 
     def predict(self, X: Any) -> Array:
         """The number, or numbers, of each sample, in the shape of the y that was learnt from."""
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs
 
-    def _target(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        X, y = self._validate(X, y, reset)
+    def _learn(self, X: Any, y: Any, going_on: bool, epochs: int | None) -> MLPRegressor:
+        X, y = self._validate(X, y, reset=not going_on)
+        target = y.reshape(len(y), -1)
+        self._begin_or_go_on(going_on, target.shape[1], X.dtype)
         self._flat = y.ndim == 1
-        return X, y.reshape(len(y), -1)
+        self._train(X, target, mse_loss, None, epochs)
+        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -102,7 +102,7 @@ class BatchNorm(Module):
     ------
     ValueError
         For a `momentum` outside of (0, 1], an input that isn't (batch, `n_in`, ...), or, in training, a batch with one
-        value per feature.
+        value per feature (`fit` says so before its first step, where `batch_size` leaves one row over).
 
     Examples
     --------

@@ -212,6 +212,8 @@ class Training:
         self._check_loss(width)
         self.metrics = default_metrics(self.loss) if metrics is None else named_metrics(metrics)
         self._group = self.batch_size * self.accumulate
+        self._find_aside()
+        self._try_one_row()
 
     def _check_loss(self, output_shape: tuple[int, ...]) -> None:
         """Try the loss on outputs of zeros: wrong targets show before the first step."""
@@ -227,6 +229,19 @@ class Training:
                     f"the loss gave an array of shape {np.shape(value)}, expected one number per batch: "
                     "average over it (reduction='mean')"
                 )
+
+    def _try_one_row(self) -> None:
+        """Where an epoch has a batch of one row, what can't train on it (BatchNorm) says so before the first step."""
+        if (len(self.X) % self.batch_size or self.batch_size) > 1:
+            return
+        was_training, before = self.model.training, self._aside()
+        self.model.train()
+        try:
+            with mg.no_grad(), np.errstate(all="ignore"):
+                self.model(self.X[:1])
+        finally:
+            self.model.train(was_training)
+            self._go_back(before)
 
     def seed(self, seed: Any) -> None:
         """Let all that is random in this run follow from `seed`."""
@@ -246,9 +261,7 @@ class Training:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self._after_batch = hooks
-        self._buffers = [buffer for _, buffer in self.model.named_buffers()]
-        # A generator under a private name draws the weights of a layer, once.
-        self._generators = [g for _, name, g in generators(self.model) if not name.startswith("_")]
+        self._find_aside()
         steps = -(-len(self.X) // self._group)
         self.bar = Progress(progress, epochs, steps, self.epoch)
         try:
@@ -343,6 +356,11 @@ class Training:
             hook(self)
         if self.bar:
             self.bar.step({**self._shown, "loss": loss})
+
+    def _find_aside(self) -> None:
+        self._buffers = [buffer for _, buffer in self.model.named_buffers()]
+        # A generator under a private name draws the weights of a layer, once.
+        self._generators = [g for _, name, g in generators(self.model) if not name.startswith("_")]
 
     def _aside(self) -> Aside:
         """What a forward pass changes besides: running statistics and the state of generators, as they are now."""

@@ -74,6 +74,25 @@ def test_warm_start_goes_on_and_a_cold_one_begins_anew(iris):
     assert cold.fit(*iris).loss_curve_ == cold.fit(*iris).loss_curve_
 
 
+@pytest.mark.parametrize("change", [{"hidden_layer_sizes": (8,)}, {"hidden_layer_sizes": ()}, {"activation": "tanh"}])
+def test_training_goes_on_with_the_same_network_only(iris, change):
+    for call in ("fit", "partial_fit"):
+        warm = quick(max_iter=1, warm_start=True).fit(*iris)
+        before = warm.model_.state_dict()
+        with pytest.raises(ValueError, match="can't go on from one of"):
+            getattr(warm.set_params(**change), call)(*iris)
+        assert all(np.array_equal(before[name], value) for name, value in warm.model_.state_dict().items())
+    assert warm.set_params(warm_start=False).fit(*iris).model_.sizes[1:-1] == list(warm.hidden_layer_sizes)
+
+
+def test_the_number_of_outputs_stays(rng):
+    X = rng.normal(size=(20, 2))
+    warm = nn.MLPRegressor((4,), max_iter=1, warm_start=True, random_state=0).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="can't go on from one of"):
+        warm.fit(X, X)
+    assert warm.predict(X).shape == (20,)
+
+
 def test_early_stopping_holds_data_out(iris):
     fitted = quick(early_stopping=True, n_iter_no_change=3, max_iter=500).fit(*iris)
     assert "val_loss" in fitted.history_

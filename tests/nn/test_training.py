@@ -242,6 +242,27 @@ def test_one_sample_and_a_constant_column():
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.parametrize("batch_size", [1, 89])
+def test_a_batch_of_one_row_is_told_of_before_the_first_step(blobs, batch_size):
+    model = nn.Sequential(nn.Dropout(0.5, seed=0), nn.Dense(2, 8, seed=0), nn.BatchNorm(8), nn.Dense(8, 3, seed=1))
+    before, state = model.state_dict(), model.layers[0].rng.bit_generator.state
+    with pytest.raises(
+        ValueError, match=r"layers.2 \(BatchNorm\): a batch of shape \(1, 8\) .* batch_size leaves over"
+    ):
+        nn.fit(model, *blobs, batch_size=batch_size, progress=False)
+    assert_same(before, model.state_dict())
+    assert model.layers[0].rng.bit_generator.state == state
+    assert nn.fit(model, *blobs, batch_size=88, epochs=1, progress=False).epochs == 1
+
+
+def test_looking_ahead_at_a_batch_of_one_row_changes_nothing(blobs):
+    X = np.repeat(blobs[0], 4, axis=1).reshape(90, 1, 2, 4)
+    runs = [nn.Sequential(nn.BatchNorm(1), nn.Flatten(), nn.Dropout(0.5, seed=0), nn.Dense(8, 3, seed=0)) for _ in "ab"]
+    nn.fit(runs[0], X, blobs[1], batch_size=89, epochs=0, progress=False)
+    assert_same(runs[0].state_dict(), runs[1].state_dict())
+    assert runs[0].layers[2].rng.random() == runs[1].layers[2].rng.random()
+
+
 def test_no_epochs_change_nothing(blobs):
     model = network()
     before = model.state_dict()
