@@ -20,6 +20,11 @@ import microgradnd as mg
 M = TypeVar("M", bound="Module")
 
 
+def is_own(thing: Any) -> bool:
+    """Whether a class or function belongs to this package, and not to its user."""
+    return str(getattr(thing, "__module__", "")).startswith(__name__.rpartition(".")[0] + ".")
+
+
 class Unbuilt:
     """Stands where a parameter will be, once the first batch tells its size."""
 
@@ -77,7 +82,7 @@ class Module:
     _opaque = False  # ours: what it records is reported at the user's line that called it
 
     def __init_subclass__(cls) -> None:
-        cls._opaque = cls.__module__.startswith(__name__.rpartition(".")[0] + ".")
+        cls._opaque = is_own(cls)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output: a subclass says how."""

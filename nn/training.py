@@ -8,8 +8,8 @@ that can be resumed.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from .history import History
 from .init import generator
 from .losses import binary_cross_entropy, cross_entropy, mse_loss
 from .metrics import Metric, accuracy, label_accuracy, named_metrics
-from .module import Module
+from .module import Module, is_own
 from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
 from .schedules import Schedule
@@ -33,6 +33,7 @@ from .schedules import Schedule
 CHUNK = 64  # metrics are computed for that many batches at a time: their outputs wait until then
 
 Aside = tuple[list[Array], list[Any]]
+_NOTHING: Aside = ([], [])
 
 
 def fit(
@@ -261,6 +262,7 @@ class Training:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self._after_batch = hooks
+        self._opaque = is_own(_plain(self.loss)) and not hooks  # else lines of the user's may record, and be told
         self._find_aside()
         steps = -(-len(self.X) // self._group)
         self.bar = Progress(progress, epochs, steps, self.epoch)
@@ -300,15 +302,19 @@ class Training:
 
     def _train_epoch(self) -> dict[str, float]:
         """One pass over the data in random order; mean loss and metrics over it."""
-        n = len(self.X)
+        n, group = len(self.X), self._group
         order = self.rng.permutation(n)
         sums = dict.fromkeys(["loss", *self.metrics], 0.0)
-        for start in range(0, n, CHUNK * self._group):
-            chunk = order[start : start + CHUNK * self._group]
+        for start in range(0, n, CHUNK * group):
+            chunk = order[start : start + CHUNK * group]
             outputs: list[Array] = []
-            for i in range(0, len(chunk), self._group):
-                rows = chunk[i : i + self._group]
-                sums["loss"] += len(rows) * self._update(self.X.take(rows, 0), self.y.take(rows, 0), outputs)
+            # Within such a scope the user's line need not be looked for at every op.
+            with mg.scope("fit", self._opaque):
+                for i in range(0, len(chunk), group):
+                    rows = chunk[i : i + group]
+                    loss = self._update(self.X.take(rows, 0), self.y.take(rows, 0), outputs)
+                    sums["loss"] += len(rows) * loss
+                    self._after_update(loss)
             if self.metrics:
                 output, target = np.concatenate(outputs), self.y.take(chunk, 0)
                 for name, metric in self.metrics.items():
@@ -318,23 +324,26 @@ class Training:
 
     def _update(self, X: Array, y: Array, outputs: list[Array]) -> float:
         """One update from the rows of one batch, or of `accumulate` many; gives their loss."""
+        n, size = len(X), self.batch_size
+        before = self._aside() if self._keeps_state else _NOTHING
         total = 0.0
-        before = self._aside()
-        for i in range(0, len(X), self.batch_size):
-            batch, target = X[i : i + self.batch_size], y[i : i + self.batch_size]
+        for i in range(0, n, size):
+            batch, target = (X, y) if n <= size else (X[i : i + size], y[i : i + size])
             output = self.model(batch)
             loss = self.loss(output, target)
             value = loss.item()
-            if not math.isfinite(value):
+            if not isfinite(value):
                 self._refuse(X, y, before, f"the loss became {value}")
-            share = len(batch) / len(X)
+            share = len(batch) / n
             loss.backward(None if share == 1 else share, retain_graph=False)
             outputs.append(output.data)
             total += share * value
         for p in self.parameters:
-            g = p.grad
+            if p.grad is None:
+                continue
+            g = p.grad.ravel()
             # The sum of squares tells in one pass whether all elements are finite, unless it overflows.
-            if g is not None and not (math.isfinite(np.vdot(g, g)) or np.isfinite(g).all()):
+            if not (isfinite(g.dot(g)) or np.isfinite(g).all()):
                 what = f"the gradient of {p.name or 'a parameter'} {p.shape} became NaN or infinite"
                 self._refuse(X, y, before, what)
         if self.clip_value is not None:
@@ -344,7 +353,6 @@ class Training:
         self.optimizer.step()
         for p in self.parameters:
             p.grad = None
-        self._after_update(total)
         return total
 
     def _after_update(self, loss: float) -> None:
@@ -361,6 +369,7 @@ class Training:
         self._buffers = [buffer for _, buffer in self.model.named_buffers()]
         # A generator under a private name draws the weights of a layer, once.
         self._generators = [g for _, name, g in generators(self.model) if not name.startswith("_")]
+        self._keeps_state = bool(self._buffers or self._generators)
 
     def _aside(self) -> Aside:
         """What a forward pass changes besides: running statistics and the state of generators, as they are now."""

@@ -1,7 +1,8 @@
 """Time an epoch of `nn.fit` on the digits against a hand-written NumPy loop and scikit-learn's MLPClassifier.
 
-All three train 64-10-10 with tanh, batches of 32, plain SGD at the same rate, shuffled, with the mean loss of
-the epoch; `fit` computes its accuracy too. Rounds are interleaved in one process with one BLAS thread.
+All train the same network on the same rows in float64: the same solver, rate and batches, shuffled. The loop by
+hand and `fit` both report mean loss and accuracy of the epoch, scikit-learn its loss. Rounds are interleaved in
+one process with one BLAS thread.
 
     python tests/benchmarks/fit.py [--rounds 9] [--epochs 20]
 """
@@ -23,23 +24,25 @@ from sklearn.neural_network import MLPClassifier  # noqa: E402
 
 from microgradnd import nn  # noqa: E402
 
-LR, BATCH = 0.1, 32
+LR = 0.1
+# solver, batch size, hidden layer: the notebook's network, scikit-learn's defaults, and between
+SETTINGS = [("sgd", 32, 10), ("sgd", 200, 10), ("adam", 32, 10), ("adam", 200, 100)]
 
 
-def by_hand(X, y, epochs, rng):
+def by_hand(X, y, epochs, batch, hidden, rng):
     """The same training, as a careful person writes it down."""
-    W0, b0 = rng.uniform(-0.3, 0.3, (64, 10)), np.zeros(10)
-    W1, b1 = rng.uniform(-0.5, 0.5, (10, 10)), np.zeros(10)
-    losses = []
+    W0, b0 = rng.uniform(-0.3, 0.3, (64, hidden)), np.zeros(hidden)
+    W1, b1 = rng.uniform(-0.5, 0.5, (hidden, 10)), np.zeros(10)
     for _ in range(epochs):
         order = rng.permutation(len(X))
-        total = 0.0
-        for start in range(0, len(X), BATCH):
-            rows = order[start : start + BATCH]
+        total = right = 0
+        for start in range(0, len(X), batch):
+            rows = order[start : start + batch]
             x, t = X[rows], y[rows]
             n = len(x)
             a = np.tanh(x @ W0 + b0)
             z = a @ W1 + b1
+            right += (z.argmax(axis=1) == t).sum()
             z = z - z.max(axis=1, keepdims=True)
             e = np.exp(z)
             p = e / e.sum(axis=1, keepdims=True)
@@ -54,53 +57,62 @@ def by_hand(X, y, epochs, rng):
             b1 -= LR * db1
             W0 -= LR * dW0
             b0 -= LR * db0
-        losses.append(total / len(X))
-    return losses[-1]
+    return total / len(X), right / len(X)
 
 
-def with_fit(X, y, epochs):
-    model = nn.MLP([64, 10, 10], activation="tanh", seed=0)
-    optimizer = nn.SGD(model.parameters(), lr=LR)
-    history = nn.fit(model, X, y, optimizer=optimizer, epochs=epochs, batch_size=BATCH, seed=0, progress=False)
-    return history["loss"][-1]
+def with_fit(X, y, epochs, solver, batch, hidden, metrics=None):
+    model = nn.MLP([64, hidden, 10], activation="tanh", seed=0)
+    make = nn.SGD if solver == "sgd" else nn.Adam
+    optimizer = make(model.parameters(), lr=LR if solver == "sgd" else 1e-3)
+    nn.fit(model, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch, seed=0, progress=False, metrics=metrics)
 
 
-def with_sklearn(X, y, epochs):
+def with_sklearn(X, y, epochs, solver, batch, hidden):
     network = MLPClassifier(
-        (10,), activation="tanh", solver="sgd", batch_size=BATCH, learning_rate_init=LR, momentum=0.0, alpha=0.0,
-        max_iter=epochs, tol=0.0, n_iter_no_change=epochs, random_state=0,
+        (hidden,), activation="tanh", solver=solver, batch_size=batch, momentum=0.0, alpha=0.0,
+        learning_rate_init=LR if solver == "sgd" else 1e-3, max_iter=epochs, tol=0.0, n_iter_no_change=epochs,
+        random_state=0,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return network.fit(X, y).loss_
+        network.fit(X, y)
 
 
-def seconds(function, *arguments):
+def milliseconds(epochs, function, *arguments):
     start = time.perf_counter()
-    loss = function(*arguments)
-    return time.perf_counter() - start, loss
+    function(X, y, epochs, *arguments)
+    return (time.perf_counter() - start) / epochs * 1e3
 
 
-def main(rounds, epochs):
-    X, y = load_digits(return_X_y=True)
-    X /= 16
-    results = {"hand-written NumPy": [], "nn.fit": [], "scikit-learn": []}
-    for i in range(rounds):
-        results["hand-written NumPy"].append(seconds(by_hand, X, y, epochs, np.random.default_rng(i)))
-        results["nn.fit"].append(seconds(with_fit, X, y, epochs))
-        results["scikit-learn"].append(seconds(with_sklearn, X, y, max(1, epochs // 10)))
-    hand = [t / epochs for t, _ in results["hand-written NumPy"]]
-    for name, found in results.items():
-        n = max(1, epochs // 10) if name == "scikit-learn" else epochs
-        times = [t / n for t, _ in found]
-        ratio = median(t / h for t, h in zip(times, hand, strict=True))
-        print(
-            f"{name:20s} {min(times) * 1e3:8.2f} ms an epoch   {ratio:6.2f} x hand-written   last loss {found[-1][1]:.3f}"
-        )
+def compare(solver, batch, hidden, rounds, epochs):
+    runs = {
+        "nn.fit": (with_fit, solver, batch, hidden),
+        "nn.fit, metrics=()": (with_fit, solver, batch, hidden, ()),
+        "scikit-learn": (with_sklearn, solver, batch, hidden),
+    }
+    if solver == "sgd":
+        runs = {"hand-written NumPy": (by_hand, batch, hidden, np.random.default_rng(0))} | runs
+    found = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            found[name].append(milliseconds(epochs, *run))
+    print(f"64-{hidden}-10, {solver}, batches of {batch}")
+    for name, times in found.items():
+        ratios = [
+            f"{median(t / u for t, u in zip(times, found[other], strict=True)):6.2f} x {other}"
+            for other in ("hand-written NumPy", "scikit-learn")
+            if other in found
+        ]
+        print(f"  {name:20s} {min(times):7.2f} ms an epoch  {'  '.join(ratios)}")
 
+
+X, y = load_digits(return_X_y=True)
+X /= 16
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--epochs", type=int, default=20)
-    main(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    for setting in SETTINGS:
+        compare(*setting, arguments.rounds, arguments.epochs)
