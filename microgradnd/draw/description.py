@@ -352,7 +352,7 @@ def _boxed(graph: Graph, box: Box, id: str, group: str | None) -> Node:
     return Node(
         id,
         "group",
-        box.name + (f" × {box.times}" if box.times > 1 else ""),
+        box.title,
         None,
         graph.names[last.serial],
         summarise(last.value),

@@ -24,6 +24,7 @@ WIDTH, MOST_LINES = 56, 4  # of a formula
 MOST_NODES_WITH_CELLS, ALWAYS = 60, 4  # nodes up to which arrays are shaded cells; elements up to which they always are
 DIGITS_ROWS, DIGITS_COLUMNS, DIGITS_SIZE = 8, 6, 24  # cells show their digits up to this size
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+UNSEEN = dict.fromkeys([*_BIDI, *range(0x7F, 0xA0)], "\ufffd")  # characters that would turn the text around them about
 
 
 def plain(text: str, most: int = MOST_TEXT) -> str:

@@ -75,7 +75,8 @@ def explain(tensor: Node, *, shapes: bool = True, numbers: bool = True, depth: i
     shapes, numbers
         Whether each line of the chain rule is written out in shapes, and in numbers, too.
     depth
-        How many levels of layers are open, as for `draw`; a closed layer is one step. None: op by op.
+        How many levels of layers are open, as for `draw`; a closed layer is one step. None: op by op, of up to a
+        thousand; of more, repeated blocks and layers are one step each.
 
     Examples
     --------

@@ -9,27 +9,32 @@ from collections.abc import Iterator
 from ..core import Node as Recorded
 from .description import Description, Graph, Node
 from .dot import doubt, plain
-from .levels import choose
+from .levels import MOST_OPS, levels
 from .numbers import short_array
 from .steps import Contribution, Step, walk_through
 
 WIDEST = 240
 LONGEST = 400  # steps of one pass; of more, the first and the last are written out
 ENDS = 20
+_TOO_MANY = (
+    "{:,} ops, too many for one step each: boxes of them are. See inside with depth=, or explain an earlier tensor."
+)
 
 
 def explain_text(root: Recorded, *, shapes: bool, numbers: bool, depth: int | None) -> str:
     """The steps behind a tensor, one paragraph each."""
     graph = Graph(root)
-    boxes = None if depth is None else choose(graph.trace, graph.chains, graph.consumers, depth)
-    walked = walk_through(graph, boxes)
-    return "\n".join(_lines(walked.description, walked.steps, shapes, numbers))
+    offered, begin = levels(graph.trace, graph.chains, graph.consumers, depth)
+    walked = walk_through(graph, offered[begin].boxes)
+    ops = sum(x.op is not None for x in graph.trace.nodes)
+    lines = _lines(walked.description, walked.steps, shapes, numbers)
+    return "\n".join([*([_TOO_MANY.format(ops)] if depth is None and ops > MOST_OPS else []), *lines])
 
 
 def _lines(d: Description, found: list[Step], shapes: bool, numbers: bool) -> Iterator[str]:
     names = {n.id: n for n in d.nodes}
-    leaves = [n for n in d.nodes if n.op is None]
-    yield f"Forward: from {', '.join(plain(n.name) for n in leaves) or 'nothing'} to {plain(d.title)}"
+    leaves = [n for n in d.nodes if n.op is None and n.holds is None]
+    yield f"Forward: from {', '.join(plain(n.name) for n in leaves) or 'what is inside'} to {plain(d.title)}"
     width = len(str(len(found)))
     before = "forward"
     for step in _abridged(found, names):

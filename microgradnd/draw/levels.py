@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ MOST = 150  # nodes that are drawn one by one
 LONGEST = 64  # items of a block that is repeated
 PIECES = 12  # that a graph without structure is cut into: every one may have edges to every other
 MOST_INPUTS = 12  # of a box that are drawn outside it
+MOST_OPS = 1_000  # that are played, or explained, one by one
 FEWEST = 3  # times that something must be repeated to be folded
 
 
@@ -45,6 +46,12 @@ class Box:
     members: list[Operand] = field(default_factory=list)
 
     @property
+    def title(self) -> str:
+        """What is written on it, with the repetitions."""
+        name = f"({self.name})" if "," in self.name else self.name
+        return f"{name} × {self.times}" if self.times > 1 else self.name
+
+    @property
     def tensors(self) -> list[Node]:
         """The tensors among the members."""
         return [x for x in self.members if isinstance(x, Node)]
@@ -56,6 +63,51 @@ class Box:
 
 
 Item = Operand | Box
+
+
+class Level(NamedTuple):
+    """How much of a graph is open: what it is called, and what is drawn as one."""
+
+    label: str
+    boxes: dict[int, Box]
+
+
+def levels(
+    t: Trace, chains: dict[int, list[Scope]], consumers: dict[int, list[Node]], depth: int | None
+) -> tuple[list[Level], int]:
+    """The levels of detail in which the passes are played, from closed to open, no two alike; and the one to begin with.
+
+    Parameters
+    ----------
+    depth
+        How many levels of scopes are open at first; None: as many as can be.
+    """
+    deepest = max((len(c) for c in chains.values()), default=0)
+    asked = deepest if depth is None else min(depth, deepest)
+    found = [
+        Level(_opened(d), choose(t, chains, consumers, d))
+        for d in sorted({*range(deepest), *([asked] if asked else [])})
+    ]
+    if sum(x.op is not None for x in t.nodes) <= MOST_OPS:
+        found.append(Level("every op", {}))
+    else:
+        found += [
+            Level("as much as fits", choose(t, chains, consumers, None)),
+            Level("repeated blocks in parts", choose(t, chains, consumers, None, PIECES)),
+        ]
+    different: dict[Any, Level] = {}
+    begin: tuple[int, ...] = ()
+    for level in found:
+        numbers = {id(item): i for i, item in enumerate(items(t, level.boxes))}
+        drawn = tuple(numbers[id(level.boxes.get(key(x), x))] for x in t.operands)
+        different[drawn] = level
+        if depth is None or level.label == _opened(asked):
+            begin = drawn
+    return list(different.values()), list(different).index(begin)
+
+
+def _opened(depth: int) -> str:
+    return "layers closed" if not depth else f"{depth} level{'s' * (depth > 1)} of layers open"
 
 
 def choose(
@@ -173,16 +225,17 @@ def _run_lengths(same: np.ndarray) -> np.ndarray:
 
 
 def _absorb(t: Trace, consumers: dict[int, list[Node]], boxes: dict[int, Box]) -> dict[int, Box]:
-    """Leaves that only one box uses, moved inside it; inputs stay outside, where a reader looks for them, while few."""
+    """Leaves that only one box uses, moved inside it; while they are few they stay outside, where a reader looks for them."""
     inner: list[tuple[Operand, Box]] = []
     for x in t.operands:
         users = {id(boxes.get(c.serial)): boxes.get(c.serial) for c in consumers[key(x)]}
         box = next(iter(users.values()), None)
         if key(x) not in boxes and _is_leaf(x) and len(users) == 1 and box is not None:
             inner.append((x, box))
-    inputs = sum(not (isinstance(x, Node) and x.tracked) for x, _ in inner)
+    parameters = sum(isinstance(x, Node) and x.tracked for x, _ in inner)
     for x, box in inner:
-        if (isinstance(x, Node) and x.tracked) or inputs > MOST_INPUTS:
+        alike = parameters if isinstance(x, Node) and x.tracked else len(inner) - parameters
+        if alike > MOST_INPUTS:
             box.members.append(x)
             boxes[key(x)] = box
     return boxes

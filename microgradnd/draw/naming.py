@@ -17,6 +17,7 @@ from types import CodeType
 from ..core import Node
 from .trace import Operand, Trace, drawn_inputs, key, pulled_back
 
+LONGEST = 60  # characters of a name
 Span = tuple[int, int, int, int]
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -87,7 +88,11 @@ def name_operands(t: Trace) -> dict[int, str]:
             given[key(x)] = _plain_name(x)
             if x is not t.root:
                 from_op.add(key(x))
-    return _told_apart(t.operands, given, from_op)
+    return _told_apart(t.operands, {k: _clipped(name) for k, name in given.items()}, from_op)
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def _plain_name(x: Operand) -> str:

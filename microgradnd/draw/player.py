@@ -15,19 +15,18 @@ import json
 import re
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core import Node as Recorded
 from .description import Description, Graph, as_json
-from .dot import doubt, plain, to_dot
-from .levels import PIECES, Box, choose, items
+from .dot import UNSEEN, doubt, plain, to_dot
+from .levels import MOST_OPS, levels
 from .pool import Pool
 from .render import render
 from .steps import Line, Walkthrough, walk_through
 from .svg import bare
 from .trace import drawn_inputs, key
 
-MOST_OPS = 1_000  # that are played one by one
 LARGEST, ROOM = 1_900_000, 200_000  # characters of a page; of its arrays, however much else there is
 
 _PAGE = """<!DOCTYPE html>
@@ -59,13 +58,6 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-class Level(NamedTuple):
-    """How much of a graph is open: what it is called, and what is drawn as one."""
-
-    label: str
-    boxes: dict[int, Box]
-
-
 class Film:
     """A graph, played at one moment or at several.
 
@@ -83,7 +75,7 @@ class Film:
         self._structure = _structure(Graph(root, gradients=False))
         self._pool = Pool()
         self._levels: list[tuple[str, Walkthrough]] = []
-        self._ops = 0
+        self._ops = self._shown = 0
 
     def add(self, root: Recorded, label: str = "") -> None:
         """Record the graph and its arrays as they are now.
@@ -99,9 +91,10 @@ class Film:
                 f"frame {label!r} is of another graph than the drawing: its ops or operands differ. "
                 "Record the same computation each time, on a batch of the same form"
             )
-        walks = [(level.label, walk_through(graph, level.boxes)) for level in levels(graph, self._depth)]
+        offered, shown = levels(graph.trace, graph.chains, graph.consumers, self._depth)
+        walks = [(level.label, walk_through(graph, level.boxes)) for level in offered]
         if not self.frames:
-            self._levels = walks
+            self._levels, self._shown = walks, shown
             self._ops = sum(x.op is not None for x in graph.trace.nodes)
         self.frames.append({"label": label, "levels": [self._moment(walk) for _, walk in walks]})
 
@@ -114,7 +107,7 @@ class Film:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         title = plain(first.title)
         data = {
-            "title": first.title, "seed": first.seed, "ops": self._ops, "playable": self._ops <= MOST_OPS, "shown": self._shown(),
+            "title": first.title, "seed": first.seed, "ops": self._ops, "playable": self._ops <= MOST_OPS, "shown": self._shown,
             "pictures": [_svg(walk.description, dark=dark, group=group) for _, walk in self._levels],
             "levels": [_level(label, walk) for label, walk in self._levels], "frames": self.frames,
         }  # fmt: skip
@@ -124,13 +117,6 @@ class Film:
             hash=f"sha256-{digest}", title=html.escape(title), css=style, js=script, data=_packed(data),
             scheme="light dark" if dark is None else "dark" if dark else "light",
         )  # fmt: skip
-
-    def _shown(self) -> int:
-        """The level that the page opens with."""
-        if self._depth is not None:
-            wanted = _opened(self._depth)
-            return next((i for i, (label, _) in enumerate(self._levels) if label == wanted), len(self._levels) - 1)
-        return len(self._levels) - 1
 
     def _moment(self, walk: Walkthrough) -> dict[str, Any]:
         """What changes from frame to frame: the arrays, and the lines written with numbers."""
@@ -155,34 +141,6 @@ class Film:
 
     def _line(self, line: Line) -> list[str | int]:
         return [piece if isinstance(piece, str) else self._pool.add(piece) for piece in line]
-
-
-def levels(graph: Graph, depth: int | None) -> list[Level]:
-    """The levels of detail that a page offers, from closed to open, no two alike."""
-    t = graph.trace
-    ops = sum(x.op is not None for x in t.nodes)
-    deepest = max((len(c) for c in graph.chains.values()), default=0)
-    found = [
-        Level(_opened(d), choose(t, graph.chains, graph.consumers, d))
-        for d in dict.fromkeys((*range(deepest), *([] if depth is None else [min(depth, deepest)])))
-    ]
-    if ops <= MOST_OPS:
-        found.append(Level("every op", {}))
-    else:
-        found += [
-            Level("as much as fits", choose(t, graph.chains, graph.consumers, None)),
-            Level("repeated blocks in parts", choose(t, graph.chains, graph.consumers, None, PIECES)),
-        ]
-    different: dict[Any, Level] = {}
-    for level in found:
-        numbers = {id(item): i for i, item in enumerate(items(t, level.boxes))}
-        drawn = tuple(numbers[id(level.boxes.get(key(x), x))] for x in t.operands)
-        different.setdefault(drawn, level)
-    return list(different.values())
-
-
-def _opened(depth: int) -> str:
-    return "layers closed" if not depth else f"{depth} level{'s' * (depth > 1)} of layers open"
 
 
 def _structure(graph: Graph) -> tuple[Any, ...]:
@@ -222,7 +180,7 @@ def _level(label: str, walk: Walkthrough) -> dict[str, Any]:
 
 def _packed(data: dict[str, Any]) -> str:
     """JSON, compressed: a tenth of the size, and nothing in it can end the element it stands in."""
-    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).translate(UNSEEN)
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 

@@ -246,11 +246,11 @@ class _Walker:
         here, last = self.ids[id(box)], box.last
         given: list[Any] = [x for node in box.tensors for _, x in drawn_inputs(node) if self._id(x) != here]
         given = list({key(x): x for x in given}.values())
-        names = _listed([self.graph.names[key(x)] for x in given])
         arrays = [x.value if isinstance(x, Recorded) else x for x in given]
-        symbols = f"{names} → {_title(box)} → {self.graph.names[last.serial]}"
-        shapes = f"{_listed([str(a.shape) for a in arrays])} → {last.value.shape}"
-        between = ", … → " if len(arrays) > 1 else " → "
+        names = _listed([self.graph.names[key(x)] for x in given])
+        symbols = f"{names}{box.title} → {self.graph.names[last.serial]}"
+        shapes = f"{_listed([str(a.shape) for a in arrays])}{last.value.shape}"
+        between = "" if not arrays else " → " if len(arrays) == 1 else ", … → "
         return symbols, shapes, _joined([*_written(arrays[:1]), between, *_written([last.value])])
 
     def _backward(self, item: Any, flows: list[_Flow], index: int, expected: Counter[int]) -> Step:
@@ -308,18 +308,15 @@ class _Walker:
         graph, last = self.graph, box.last
         came = graph.trace.cotangents.get(last.serial)
         uses = f" (sum over {len(flow.cotangents)} uses inside)" if len(flow.cotangents) > 1 else ""
-        symbols = f"{graph.cotangent(last)} → {_title(box)} → {graph.cotangent(flow.x)}{uses}"
+        symbols = f"{graph.cotangent(last)} → {box.title} → {graph.cotangent(flow.x)}{uses}"
         if came is None:
             return symbols, str(c.shape), _written([c])
         return symbols, f"{came.shape} → {c.shape}", (*_written([came]), " → ", *_written([c]))
 
 
-def _title(box: Box) -> str:
-    return box.name + (f" × {box.times}" if box.times > 1 else "")
-
-
 def _listed(texts: list[str]) -> str:
-    return ", ".join([*texts[:MOST_NAMES], *["…"] * (len(texts) > MOST_NAMES)]) or "nothing"
+    """What a box is given, before the arrow that leads into it; nothing where all it uses is inside."""
+    return ", ".join([*texts[:MOST_NAMES], *["…"] * (len(texts) > MOST_NAMES)]) + " → " * bool(texts)
 
 
 # -- an equation, three times ---------------------------------------------------------------------------

@@ -216,6 +216,19 @@ def test_ten_thousand_ops_are_played_in_boxes(browser: Any, tmp_path: Path) -> N
     assert trouble == []
 
 
+@pytest.mark.parametrize(("times", "depth"), [(3, None), (3, 0), (400, None)])
+def test_the_page_and_the_explanation_say_the_same(times: int, depth: int | None, tmp_path: Path) -> None:
+    loss = stack(times)
+    data = embedded(mg.draw(loss, depth=depth).save(tmp_path / "graph.html").read_text())
+    text = mg.explain(loss, depth=depth)
+    shown = data["levels"][data["shown"]]["steps"]
+    assert len(shown) > 4
+    for step in shown:
+        for line in step["contributions"] or [step]:
+            assert line["symbols"] in text
+    assert ("too many" in text) == (times == 400)
+
+
 def test_a_film_keeps_the_numbers_of_each_moment(tmp_path: Path) -> None:
     w = mg.tensor([2.0], requires_grad=True, name="w")
     drawing = mg.draw(w * w)
@@ -336,6 +349,24 @@ def test_a_second_slider_goes_over_training_steps(browser: Any, tmp_path: Path) 
     assert page.locator("#graph").inner_text() != before
     assert page.locator("output").nth(1).inner_text() == "step 4"
     assert trouble == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["w" * 100_000, "\u202eback\u202c to front", "nul\x00"], ids=["long", "bidi", "nul"])
+def test_any_name_is_shown_and_turns_nothing_about(browser: Any, name: str, tmp_path: Path) -> None:
+    page, trouble = opened(browser, mg.draw(mg.tensor(2.0, requires_grad=True, name=name) * 3.0), tmp_path)
+    page.keyboard.press("End")
+    page.locator("g.node").first.click()
+    text = page.locator("aside").inner_text()
+    assert "\u202e" not in text
+    assert len(text) < 1500
+    assert trouble == []
+
+
+def test_a_page_of_a_single_tensor_has_nothing_to_play(tmp_path: Path) -> None:
+    data = embedded(mg.draw(mg.tensor(1.0, name="one")).save(tmp_path / "graph.html").read_text())
+    assert data["levels"][0]["steps"] == []
+    assert data["levels"][0]["nodes"][0]["name"] == "one"
 
 
 def test_a_frame_of_another_graph_is_refused() -> None:
