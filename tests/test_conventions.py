@@ -149,6 +149,14 @@ def test_the_spread_of_one_number_is_nan_with_numpys_warning() -> None:
     assert np.isnan([y.item(), *x.grad]).all()
 
 
+@pytest.mark.parametrize(("x", "axis"), [(2.0, None), ([[3.0], [4.0]], 1), ([5.0, 6.0], ())])
+@pytest.mark.parametrize("function", [np.std, np.var])
+def test_the_spread_of_one_number_is_flat_to_any_order(function: Any, x: Any, axis: Any) -> None:
+    with np.errstate(all="raise"):
+        second = mg.hessian(lambda x: np.sum(function(x, axis=axis)))(np.array(x))
+    np.testing.assert_array_equal(second, np.zeros(2 * np.shape(x)))
+
+
 def test_the_mean_of_nothing_is_nan_with_numpys_warning() -> None:
     x = mg.tensor(np.zeros((0, 3)), requires_grad=True)
     with pytest.warns(RuntimeWarning):

@@ -336,11 +336,18 @@ var_op: Op = Op(
     samples=_spread_samples,
     reference=_var_reference,
 )
+
+
+def _std_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    g = spread(g, x, axis, keepdims)
+    if x.size == y.size and ddof < 1:
+        return 0.0 * g  # one number has no spread, wherever it is: flat to any order
+    return scale(g, over(_slope(x, y, axis, ddof), spread(y, x, axis, keepdims)))
+
+
 std_op: Op = Op(
     np.std,
-    lambda g, y, x, axis=None, keepdims=False, ddof=0: scale(
-        spread(g, x, axis, keepdims), over(_slope(x, y, axis, ddof), spread(y, x, axis, keepdims))
-    ),
+    _std_vjp,
     name="std",
     samples=_spread_samples,
     reference=lambda x, **options: np.sqrt(_var_reference(x, **options)),
