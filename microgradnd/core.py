@@ -288,6 +288,9 @@ class Op:
     ) -> None:
         if bool(vjps) == (vjp is not None):
             raise TypeError("an op takes one vjp per argument, or one joint rule as vjp=...: give exactly one of them")
+        for role, function in (("forward", forward), ("joint rule", vjp), *(("rule", rule) for rule in vjps)):
+            if not callable(function) and (function is not None or role == "forward"):
+                raise TypeError(f"the {role} of an op is a function, got {function!r}")
         self.name = name or getattr(forward, "__name__", type(forward).__name__).strip("<>")
         self.forward, self.vjps, self.joint = forward, vjps, vjp
         self.formula, self.elementwise, self.samples = formula, elementwise, samples
@@ -296,7 +299,7 @@ class Op:
         self.packed = several or saves is not None
         self.arity = len(vjps)
         # Whose rules these are tells the package's own ops from a user's.
-        self.module = next(getattr(rule, "__module__", "") for rule in (vjp, *vjps) if rule is not None)
+        self.module = next((getattr(rule, "__module__", "") for rule in (vjp, *vjps) if rule is not None), "")
         self.blocked = tuple(i for i, rule in enumerate(vjps) if rule is None)
         key = self.name
         while key in OPS:

@@ -165,6 +165,22 @@ def test_a_result_under_no_grad_says_why_it_has_no_gradient():
 # -- scopes -----------------------------------------------------------------------------------
 
 
+def test_a_scope_opens_in_one_place():
+    outer, inner = mg.scope("outer"), mg.scope("inner")
+    with outer:
+        for _ in range(2):
+            with inner:
+                y = leaf() * 2
+        with pytest.raises(RuntimeError, match=r"scope 'outer' was opened elsewhere.*make another"), outer:
+            pass
+        with inner, pytest.raises(RuntimeError, match="'outer'"), outer:
+            pass
+    with pytest.raises(RuntimeError, match="'inner'"), inner:
+        pass
+    assert y.scope.path == "outer.inner"
+    assert (leaf() * 2).scope is None
+
+
 def test_scopes_nest_and_end():
     with mg.scope("encoder"), mg.scope("attention"):
         y = leaf() * 2

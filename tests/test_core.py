@@ -118,3 +118,25 @@ def test_models_and_optimisers_travel_by_pickle(rng):
     stepper.step()  # its parameters are still the model's
     optimizer.step()
     np.testing.assert_array_equal(again(X).data, model(X).data)
+
+
+@pytest.mark.parametrize(
+    ("forward", "rules", "joint", "says"),
+    [
+        (None, (lambda g, y, x: g,), None, "the forward of an op is a function, got None"),
+        (np.ones(2), (lambda g, y, x: g,), None, "the forward of an op is a function, got array"),
+        (np.exp, (3,), None, "the rule of an op is a function, got 3"),
+        (np.exp, (), "g", "the joint rule of an op is a function, got 'g'"),
+    ],
+    ids="abcd",
+)
+def test_an_op_is_made_of_functions(forward, rules, joint, says):
+    with pytest.raises(TypeError, match=says):
+        mg.op(forward, *rules, vjp=joint)
+
+
+def test_an_op_may_have_no_gradient_at_all():
+    rank = mg.op(lambda x: x.argsort() * 1.0, None, name="rank")
+    np.testing.assert_array_equal(rank(mg.tensor([3.0, 1.0])).data, [1, 0])
+    with pytest.raises(TypeError, match="`rank` has no gradient for argument 0"):
+        rank(mg.tensor([3.0, 1.0], requires_grad=True))
