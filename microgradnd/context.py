@@ -143,10 +143,10 @@ class Scope:
 
     __slots__ = ("_code", "_origin", "name", "opaque", "parent")
     pullback_of: int | None = None
-    parent: Scope | None
+    parent: Scope | None  # itself until it is opened
 
     def __init__(self, name: str, opaque: bool = False) -> None:
-        self.name, self.opaque = name, opaque
+        self.name, self.opaque, self.parent = name, opaque, self
 
     def __enter__(self) -> Scope:
         self.enter(sys._getframe(1))
@@ -157,7 +157,12 @@ class Scope:
 
     def enter(self, frame: Any = None) -> None:
         """Do what ``with`` does at its start; who calls it leaves in a ``finally``."""
-        parent = self.parent = SCOPE.get()
+        parent = SCOPE.get()
+        if self.parent is not self and self.parent is not parent:
+            raise RuntimeError(
+                f"scope {self.name!r} was opened elsewhere, and what was recorded there would move: make another"
+            )
+        self.parent = parent
         if parent is not None and parent.opaque:
             self._origin: Origin = parent._origin
             self._code = None

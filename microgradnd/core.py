@@ -288,8 +288,9 @@ class Op:
     ) -> None:
         if bool(vjps) == (vjp is not None):
             raise TypeError("an op takes one vjp per argument, or one joint rule as vjp=...: give exactly one of them")
-        for role, function in (("forward", forward), ("joint rule", vjp), *(("rule", rule) for rule in vjps)):
-            if not callable(function) and (function is not None or role == "forward"):
+        parts: list[tuple[str, Any]] = [("forward", forward), *(("rule", x) for x in (vjp, *vjps) if x is not None)]
+        for role, function in parts:
+            if not callable(function):
                 raise TypeError(f"the {role} of an op is a function, got {function!r}")
         self.name = name or getattr(forward, "__name__", type(forward).__name__).strip("<>")
         self.forward, self.vjps, self.joint = forward, vjps, vjp

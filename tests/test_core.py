@@ -126,7 +126,7 @@ def test_models_and_optimisers_travel_by_pickle(rng):
         (None, (lambda g, y, x: g,), None, "the forward of an op is a function, got None"),
         (np.ones(2), (lambda g, y, x: g,), None, "the forward of an op is a function, got array"),
         (np.exp, (3,), None, "the rule of an op is a function, got 3"),
-        (np.exp, (), "g", "the joint rule of an op is a function, got 'g'"),
+        (np.exp, (), "g", "the rule of an op is a function, got 'g'"),
     ],
     ids="abcd",
 )
