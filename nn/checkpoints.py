@@ -31,7 +31,10 @@ class Checkpoint:
     def __init__(self, folder: AnyPath, training: Training) -> None:
         self.path = as_path(folder) / FILE
         self.training = training
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(f"'{self.path.parent}' is a file: save_to is a folder, such as 'run/'") from None
 
     def resume_or_begin(self) -> None:
         """Continue the run that the folder holds; else save the start, from which it can be repeated.

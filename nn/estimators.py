@@ -19,6 +19,7 @@ except ImportError as error:
     raise ImportError('the estimators need scikit-learn: pip install "microgradnd[train]"') from error
 
 from .activations import named_activation, sigmoid, softmax
+from .arguments import as_number, as_size
 from .callbacks import EarlyStopping
 from .data import Array
 from .evaluation import predict
@@ -93,7 +94,8 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
         if self.solver not in _OPTIMIZERS:
             raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
         make: Any = _OPTIMIZERS[self.solver]
-        made: Optimizer = make(self.model_.parameters(), lr=self.learning_rate_init, weight_decay=self.alpha)
+        lr = as_number(self.learning_rate_init, "learning_rate_init", "(0, inf)")
+        made: Optimizer = make(self.model_.parameters(), lr=lr, weight_decay=as_number(self.alpha, "alpha", "[0, inf)"))
         return made
 
     def _train(self, X: Array, target: Array, loss: Any, stratify: Array | None, epochs: int | None) -> None:
@@ -112,12 +114,11 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
                     X, target, test_size=self.validation_fraction, random_state=self.random_, stratify=stratify
                 )
                 validation, monitor = (X_val, target_val), "val_loss"
-            stopping = [
-                EarlyStopping(monitor, patience=self.n_iter_no_change, min_delta=self.tol, restore=self.early_stopping)
-            ]
+            patience, tol = as_size(self.n_iter_no_change, "n_iter_no_change"), as_number(self.tol, "tol", "[0, inf)")
+            stopping = [EarlyStopping(monitor, patience=patience, min_delta=tol, restore=self.early_stopping)]
         self.history_ = fit(
             self.model_, X, target, loss=loss, optimizer=self.optimizer_,
-            epochs=self.max_iter if epochs is None else epochs, batch_size=self.batch_size,
+            epochs=as_size(self.max_iter, "max_iter", 0) if epochs is None else epochs, batch_size=self.batch_size,
             validation_data=validation, seed=self.random_.randint(2**31 - 1), progress=bool(self.verbose),
             callbacks=stopping, metrics=(),
         )  # fmt: skip
@@ -278,6 +279,9 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
             self._binarizer = LabelBinarizer().fit(known)
             self.classes_ = self._binarizer.classes_
             self._multilabel = self._binarizer.y_type_ == "multilabel-indicator"
+        if self._multilabel != (y.ndim == 2):
+            had, given = ("several labels", "one")[:: 1 if self._multilabel else -1]
+            raise ValueError(f"y has {given} per sample, and training goes on from a network of {had}: begin anew")
         if self._multilabel:
             return np.asarray(y, dtype=float)
         unknown = np.setdiff1d(y, self.classes_)

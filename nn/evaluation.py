@@ -9,6 +9,7 @@ import numpy as np
 
 import microgradnd as mg
 
+from .arguments import as_size
 from .data import Array, as_array, check_pair
 from .metrics import Metric, named_metrics
 from .module import Module
@@ -64,7 +65,7 @@ def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:
     >>> predict(nn.MLP([4, 3], seed=0), np.zeros((5, 4))).shape
     (5, 3)
     """
-    inputs = as_model_input(model, as_array(X, "X"))
+    inputs, batch_size = as_model_input(model, as_array(X, "X")), as_size(batch_size, "batch_size")
     with eval_mode(model), mg.no_grad():
         outputs = [model(inputs[i : i + batch_size]) for i in range(0, max(len(inputs), 1), batch_size)]
     parts = [mg.astensor(output).data for output in outputs]  # of a network without parameters they are arrays

@@ -137,9 +137,9 @@ def write_atomically(path: AnyPath, content: bytes) -> None:
     old = _stat_regular(target)
     _sweep(target)
     temporary = target.with_name(f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             if old is not None:
                 _keep_permissions(temporary, old)
             file.write(content)
@@ -147,7 +147,7 @@ def write_atomically(path: AnyPath, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)  # not there, if what was raised came right after the renaming
         raise
     _sync_folder(target.parent)
 

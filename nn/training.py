@@ -198,7 +198,7 @@ class Training:
             pairs.append(
                 (*check_pair(validation_data[0], validation_data[1], ("validation X", "validation y")), "validation y")
             )
-        width = _trial(self.model, inputs)
+        width, *_ = [_trial(self.model, a) for a, _, _ in pairs]
         with np.errstate(over="ignore"):
             prepared = [
                 (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name))
@@ -218,7 +218,7 @@ class Training:
 
     def _check_loss(self, output_shape: tuple[int, ...]) -> None:
         """Try the loss on outputs of zeros: wrong targets show before the first step."""
-        whole = _plain(self.loss) in (cross_entropy, binary_cross_entropy, mse_loss)
+        whole = is_own(_plain(self.loss))  # the user's may be slow, or draw at random
         for X, y in [(self.X, self.y), *([self.validation] if self.validation else [])]:
             n = len(X) if whole else min(len(X), self.batch_size)
             with mg.no_grad(), np.errstate(all="ignore"):
@@ -256,9 +256,18 @@ class Training:
     # -- the run -------------------------------------------------------------------------------
     def run(self, epochs: int, progress: bool, save_to: Any) -> None:
         """Train up to `epochs`, resuming from the folder `save_to` if a run is kept there."""
-        checkpoint = None if save_to is None else Checkpoint(save_to, self)
-        if checkpoint is not None:
-            checkpoint.resume_or_begin()
+        try:
+            checkpoint = None if save_to is None else Checkpoint(save_to, self)
+            if checkpoint is not None:
+                checkpoint.resume_or_begin()
+            self._run_epochs(epochs, progress, checkpoint)
+        except KeyboardInterrupt:
+            self.history.stopped = "interrupted"
+            self.model.eval()
+        for callback in self.callbacks:
+            callback.on_end(self)
+
+    def _run_epochs(self, epochs: int, progress: bool, checkpoint: Checkpoint | None) -> None:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self._after_batch = hooks
@@ -274,15 +283,11 @@ class Training:
                     self._run_epoch()
                 if checkpoint is not None:
                     checkpoint.save()
-        except KeyboardInterrupt:
-            self.history.stopped = "interrupted"
         finally:
             self.bar.close()
             for p in self.parameters:
                 p.zero_grad()
             self.model.eval()
-        for callback in self.callbacks:
-            callback.on_end(self)
 
     def _run_epoch(self) -> None:
         self.model.train()

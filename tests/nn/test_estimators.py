@@ -118,6 +118,18 @@ def test_several_labels_per_sample():
         quick(class_weight="balanced").fit(X, y)
 
 
+def test_one_label_per_sample_stays_one():
+    X, Y = make_multilabel_classification(30, n_classes=3, random_state=0)
+    table, flat = (
+        quick(max_iter=1, warm_start=True).fit(X, Y),
+        quick(max_iter=1, warm_start=True).fit(X, np.arange(30) % 3),
+    )
+    for estimator, y in [(table, Y[:, 0]), (flat, np.eye(3, dtype=int)[np.arange(30) % 3])]:
+        for call in (estimator.fit, estimator.partial_fit):
+            with pytest.raises(ValueError, match="per sample, and training goes on"):
+                call(X, y)
+
+
 def test_regression_of_several_numbers(rng):
     X = rng.normal(size=(200, 3))
     y = np.stack([X @ [1, 2, 3], np.sin(X[:, 0])], axis=1)
@@ -146,9 +158,12 @@ def test_cross_validation_and_cloning(iris):
         ({"solver": "lbfgs"}, "solver is 'lbfgs', expected one of adam"),
         ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"batch_size": 0}, "batch_size=0"),
-        ({"max_iter": -1}, "epochs=-1"),
+        ({"max_iter": -1}, "max_iter=-1"),
         ({"hidden_layer_sizes": (0,)}, "expected a whole number"),
-        ({"learning_rate_init": float("nan")}, "lr=nan"),
+        ({"learning_rate_init": float("nan")}, "learning_rate_init=nan"),
+        ({"alpha": -1}, "alpha=-1"),
+        ({"tol": float("nan")}, "tol=nan"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change=0"),
     ],
 )
 def test_wrong_arguments_are_told(iris, options, text):
@@ -189,7 +204,7 @@ def test_going_on_uses_the_settings_of_now_and_refuses_other_features(iris):
     with pytest.raises(ValueError, match="X has 3 features"):
         model.fit(X[:, :3], y)
     assert_array_equal(model.predict_proba(X), before)
-    with pytest.raises(ValueError, match="lr=nan"):
+    with pytest.raises(ValueError, match="learning_rate_init=nan"):
         model.set_params(learning_rate_init=float("nan")).fit(X, y)
 
 

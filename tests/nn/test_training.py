@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -338,6 +339,9 @@ ZEROS = np.zeros((90, 2))
         (ZEROS, LABELS, {"validation_data": ZEROS}, TypeError, "pair"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS[1:])}, ValueError, "validation X has 90 rows"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS * 2)}, ValueError, "label 4 in row 60 of validation y"),
+        (ZEROS, LABELS, {"validation_data": (np.zeros((9, 5)), LABELS[:9])}, ValueError, r"got \(1, 5\)"),
+        (ZEROS, np.where(np.arange(90) == 80, 3, 0), {"loss": nn.nll_loss}, ValueError, "label 3 at row 80"),
+        (ZEROS, LABELS, {"save_to": __file__}, NotADirectoryError, "is a file: save_to is a folder"),
         (ZEROS, LABELS, {"schedule_per": "batch"}, ValueError, "schedule_per is 'batch'"),
         (ZEROS, LABELS, {"loss": nn.mse_loss}, ValueError, r"\(90, 3\)"),
         (ZEROS, LABELS, {"loss": lambda o, t: o[:, 0]}, ValueError, "one number per batch"),
@@ -416,6 +420,28 @@ def test_ctrl_c_gives_the_history_so_far(blobs):
     assert history.epochs == 2
     assert history.stopped == "interrupted"
     assert_same(weights, trained(*blobs, epochs=2)[0])
+
+
+@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace")])
+def test_ctrl_c_while_saving_gives_the_history_so_far_and_a_whole_file(blobs, tmp_path, monkeypatch, owner, name):
+    """At the start, after the first epoch; just after what is interrupted was done."""
+    real, calls = getattr(owner, name), []
+
+    def interrupted(*arguments, **options):
+        done = real(*arguments, **options)
+        calls.append(name)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return done
+
+    for at in (1, 2, 3, 4):
+        calls.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, interrupted)
+            _, history = trained(*blobs, epochs=3, save_to=tmp_path / str(at))
+        assert history.stopped == "interrupted" or len(calls) < at
+        assert_same(trained(*blobs, epochs=3, save_to=tmp_path / str(at))[0], trained(*blobs, epochs=3)[0])
+        assert [p.name for p in (tmp_path / str(at)).iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_an_error_in_a_callback_leaves_the_model_usable(blobs):
