@@ -175,7 +175,7 @@ def _quantile(
 def _between(ranked: Sorted, q: Any) -> Any:
     place = q * (ranked.count - 1)
     rank = np.floor(values(place)).astype(int)
-    low, high = ranked.pick(rank), ranked.pick(rank + 1)
+    low, high = ranked.pick(rank), ranked.pick(np.minimum(rank + 1, ranked.count - 1))  # behind the last may be NaN
     return low + np.astype(place - rank, low.dtype) * (high - low)
 
 

@@ -95,3 +95,15 @@ def test_nothing_that_requires_no_gradient_is_refused() -> None:
     assert isinstance(y, mg.Tensor)
     np.testing.assert_array_equal(y.data, np.quantile(M, 0.5, method="lower", axis=1))
     assert isinstance(mg.quantile(M, 0.5), np.floating)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 1.0, [0.0, 0.5, 1.0]])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_a_nan_behind_the_last_rank_is_not_looked_at(q, axis):
+    a = np.array([[np.nan, 1.0, np.nan], [2.0, np.nan, 3.0], [1.0, 2.0, 5.0]])
+    x = mg.tensor(a, requires_grad=True)
+    y = np.nanquantile(x, q, axis=axis)
+    np.testing.assert_allclose(y.data, np.nanquantile(a, q, axis=axis))
+    y.backward(np.ones(y.shape))
+    assert np.isfinite(x.grad).all()
+    np.testing.assert_allclose(x.grad.sum(), y.size)
