@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -186,7 +187,7 @@ def unpack(text: str, arrays: Arrays) -> Any:
     """
     try:
         return _Unpacker(arrays).build(json.loads(text))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"this describes nothing that can be built: {type(error).__name__}: {error}") from None
 
 
@@ -232,7 +233,9 @@ class _Unpacker:
         if d["kind"] not in kinds:
             raise ValueError(f"there is no random generator {d['kind']!r}")
         made: np.random.Generator = self.keep(np.random.Generator(getattr(np.random, d["kind"])(0)))
-        made.bit_generator.state = self.build(d["state"])
+        state = self.build(d["state"])
+        _check_positions(state)
+        made.bit_generator.state = state
         return made
 
     def module(self, d: dict[str, Any]) -> Module:
@@ -259,8 +262,14 @@ class _Unpacker:
         return found
 
 
+def _check_positions(state: dict[str, Any]) -> None:
+    """Refuse a place outside of a generator's buffer: NumPy believes it, and would read foreign memory there."""
+    for holder, name, size in ((state["state"], "pos", 624), (state, "buffer_pos", 4)):
+        if not 0 <= holder.get(name, 0) <= size:
+            raise ValueError(f"{name}={holder[name]} is no place in a random generator's buffer of {size}")
+
+
 def _number_dtype(name: str) -> np.dtype[Any]:
-    dtype = np.dtype(str(name))
-    if dtype.kind not in "fiub":
-        raise ValueError(f"{name!r} is no dtype of real numbers")
-    return dtype
+    if not re.fullmatch("[<>|=]?[fiub][0-9]{1,2}", name):
+        raise ValueError(f"{name[:20]!r} is no dtype of real numbers")
+    return np.dtype(name)

@@ -83,30 +83,49 @@ class Checkpoint:
         }
 
     def _resume(self) -> None:
-        from .training import generators
-
         arrays, metadata = read_arrays(self.path)
         if metadata.get("format") != FORMAT:
             raise ValueError(f"'{self.path}' is not a run that nn.fit has saved: give another folder")
-        run = unpack(metadata["run"], arrays)
-        other = [name for name, value in self._settings().items() if run["settings"].get(name) != value]
+        try:
+            run = unpack(metadata["run"], arrays)
+            self._check_same(run["settings"])
+            self._continue(run["state"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"'{self.path}' is damaged: {type(error).__name__}: {error}") from error
+
+    def _check_same(self, settings: dict[str, Any]) -> None:
+        other = [name for name, value in self._settings().items() if settings.get(name) != value]
         if other:
             raise ValueError(
                 f"'{self.path}' holds another run, which differs in {', '.join(other)}: to continue it, give what it "
                 "was begun with; to begin anew, give another folder or delete this one"
             )
-        state, t = run["state"], self.training
-        t.model.load_state_dict(state["model"])
-        t.optimizer.load_state_dict(state["optimizer"])
-        if t.schedule is not None:
-            t.schedule.load_state_dict(state["schedule"])
-        t.rng, *kept = state["random"]
-        for (module, name, _), found in zip(generators(t.model), kept, strict=True):
-            setattr(module, name, found)
-        t.history.load_state_dict(state["history"])
-        t.epoch, t.step = state["epoch"], state["step"]
-        for callback, saved in zip(t.callbacks, state["callbacks"], strict=True):
-            callback.load_state_dict(saved)
+
+    def _continue(self, state: dict[str, Any]) -> None:
+        """Become what the file describes, or, where that fails, leave the model as it was."""
+        t = self.training
+        before = t.model.state_dict()
+        try:
+            _fill(t, state)
+        except BaseException:
+            t.model.load_state_dict(before)
+            raise
+
+
+def _fill(t: Training, state: dict[str, Any]) -> None:
+    from .training import generators
+
+    t.model.load_state_dict(state["model"])
+    t.optimizer.load_state_dict(state["optimizer"])
+    if t.schedule is not None:
+        t.schedule.load_state_dict(state["schedule"])
+    t.rng, *kept = state["random"]
+    for (module, name, _), found in zip(generators(t.model), kept, strict=True):
+        setattr(module, name, found)
+    t.history.load_state_dict(state["history"])
+    t.epoch, t.step = state["epoch"], state["step"]
+    for callback, saved in zip(t.callbacks, state["callbacks"], strict=True):
+        callback.load_state_dict(saved)
 
 
 def _fingerprint(*arrays: np.ndarray) -> list[Any]:

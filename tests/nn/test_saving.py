@@ -403,6 +403,24 @@ ATTACKS = [
 ]
 
 
+def generator_at(kind, **changes):
+    """A generator's state whose place in its buffer points elsewhere, which NumPy would follow."""
+    state = getattr(np.random, kind)(0).state
+    plain = json.loads(json.dumps(state, default=lambda a: a.tolist() if isinstance(a, np.ndarray) else int(a)))
+    (plain["state"] if "pos" in plain["state"] else plain).update(changes)
+    return json.dumps({"$": "generator", "kind": kind, "state": plain})
+
+
+ATTACKS += [
+    generator_at("MT19937", pos=-(10**8)),
+    generator_at("MT19937", pos=10**9),
+    generator_at("Philox", buffer_pos=-(10**8)),
+    generator_at("Philox", buffer_pos="a"),
+    generator_at("PCG64", has_uint32=10**30),
+    '{"$": "dtype", "name": "' + "(" * 100_000 + '"}',
+]
+
+
 @pytest.mark.parametrize("text", ATTACKS, ids=range(len(ATTACKS)))
 def test_architectures_name_nothing_but_what_is_on_the_list(tmp_path, text):
     write_arrays(tmp_path / "m", {}, {"format": "microgradnd.model.1", "architecture": text})
@@ -454,6 +472,23 @@ def test_another_run_is_not_continued(tmp_path, changes, text):
     start(tmp_path, epochs=1)
     with pytest.raises(ValueError, match=text):
         start(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("damage", [{"optimizer": {}}, {"history": None}, {"random": 3}, {"model": [1]}])
+def test_a_damaged_run_leaves_the_model_as_it_was(tmp_path, damage):
+    start(tmp_path / "run", epochs=1)
+    file = tmp_path / "run" / "checkpoint.safetensors"
+    arrays, metadata = read_arrays(file)
+    run = unpack(metadata["run"], arrays)
+    text, arrays = pack(run | {"state": run["state"] | damage})
+    write_arrays(file, arrays, metadata | {"run": text})
+    models = []
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors' is damaged"):
+        start(
+            tmp_path / "run", optimizer=lambda parameters, lr: models.append(parameters) or nn.Adam(parameters, lr=lr)
+        )
+    fresh = nn.Sequential(nn.Dense(4, 8, "relu", seed=0), nn.BatchNorm(8), nn.Dropout(0.3), nn.Dense(8, 2, seed=1))
+    assert all(np.array_equal(p.data, q.data) for p, q in zip(models[0], fresh.parameters(), strict=True))
 
 
 def test_a_foreign_file_in_the_folder(tmp_path):
