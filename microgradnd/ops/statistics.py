@@ -176,7 +176,10 @@ def _between(ranked: Sorted, q: Any) -> Any:
     place = q * (ranked.count - 1)
     rank = np.floor(values(place)).astype(int)
     low, high = ranked.pick(rank), ranked.pick(np.minimum(rank + 1, ranked.count - 1))  # behind the last may be NaN
-    return low + np.astype(place - rank, low.dtype) * (high - low)
+    with np.errstate(invalid="ignore"):
+        gap = high - low
+    gap = np.where((values(place) == rank) & ~np.isfinite(gap), 0.0, gap)  # nothing of it is taken
+    return low + np.astype(place - rank, low.dtype) * gap
 
 
 @composed(np.quantile)

@@ -107,3 +107,13 @@ def test_a_nan_behind_the_last_rank_is_not_looked_at(q, axis):
     y.backward(np.ones(y.shape))
     assert np.isfinite(x.grad).all()
     np.testing.assert_allclose(x.grad.sum(), y.size)
+
+
+@pytest.mark.parametrize("a", [[1.0, np.inf], [-np.inf, 1.0, np.inf], [np.inf, np.inf]])
+def test_a_quantile_beside_an_infinity(a):
+    x = mg.tensor(a, requires_grad=True)
+    y = np.quantile(x, 0.0)
+    y.backward()
+    with np.errstate(invalid="ignore"):
+        assert y.item() == np.quantile(np.array(a), 0.0)
+    np.testing.assert_array_equal(x.grad, np.eye(len(a))[0])
