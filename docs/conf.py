@@ -26,6 +26,8 @@ html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "microgradnd"
 html_theme_options = {"navigation_with_keys": True}
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "images/*.md", "reference/_*"]
 default_role = "code"
 

@@ -71,17 +71,18 @@ print("sigmoid: dL/dz equals A - y:", np.allclose(s.grad, a.data - t, rtol=1e-12
 # logarithm of a probability too small to store is minus infinity.
 
 large = np.array([[1000.0, 0.0, -1000.0]])
-truth = np.array([[0.0, 0.0, 1.0]])
+label = np.array([2])
 with np.errstate(all="ignore"):
     e = np.exp(large)
-    print("in parts:  ", -np.nansum(truth * np.log(e / e.sum())))
+    print("in parts:  ", -np.log(e / e.sum())[0, 2])
 
 z = mg.tensor(large, requires_grad=True, name="z")
-loss = nn.cross_entropy(z, truth)
+loss = nn.cross_entropy(z, label)
 loss.backward()
 print("as one op: ", loss.item(), "with gradient", z.grad.tolist())
 
 # %%
-# ``nn.cross_entropy`` takes the logits and shifts them first, so that nothing overflows, and it is one box in the picture:
+# ``nn.cross_entropy`` takes the logits and shifts them first, so that nothing overflows. It is one box in the picture, and its edge
+# says it: the probabilities, less one at the label.
 
 mg.draw(loss)
