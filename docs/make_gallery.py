@@ -5,7 +5,11 @@ python docs/make_gallery.py [folder]
 
 # ruff: noqa: RET504 - a result is bound to a name because the picture shows that name
 
+import contextlib
+import runpy
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -105,14 +109,24 @@ def deep_network() -> mg.Tensor:
 PICTURES = (neuron, blobs, softmax_in_parts, softmax_as_one_op, convolution, attention, second_derivative)
 
 
+def readme(folder: Path) -> Path:
+    """Run the README's example as a script, and keep the picture it makes."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    script = readme.split("```python\n")[1].split("```")[0]
+    with tempfile.TemporaryDirectory() as there, contextlib.chdir(there):
+        Path("example.py").write_text(script, encoding="utf-8")
+        runpy.run_path("example.py")
+        return Path(shutil.copy("graph.svg", folder / "readme.svg"))
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for picture in PICTURES:
         path = mg.draw(picture()).save(folder / f"{picture.__name__}.svg")
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-    path = mg.draw(deep_network(), depth=1, values=False).save(folder / "closed_layers.svg")
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    for path in (mg.draw(deep_network(), depth=1, values=False).save(folder / "closed_layers.svg"), readme(folder)):
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images")
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "images").resolve())
