@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .archive import pack, unpack
+from .arguments import as_size
 from .files import AnyPath, as_path, read_arrays, write_arrays
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the folder holds a run of other data, model or settings.
+            If the folder holds a run of other data, model or settings, or one that is damaged; nothing is taken from
+            it then.
         """
         if self.path.exists():
             self._resume()
@@ -88,44 +91,46 @@ class Checkpoint:
             raise ValueError(f"'{self.path}' is not a run that nn.fit has saved: give another folder")
         try:
             run = unpack(metadata["run"], arrays)
-            self._check_same(run["settings"])
-            self._continue(run["state"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"'{self.path}' is damaged: {type(error).__name__}: {error}") from error
-
-    def _check_same(self, settings: dict[str, Any]) -> None:
-        other = [name for name, value in self._settings().items() if settings.get(name) != value]
+            settings, state = run["settings"], run["state"]
+            other = [name for name, value in self._settings().items() if settings.get(name) != value]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise self._damaged(error) from None
         if other:
             raise ValueError(
                 f"'{self.path}' holds another run, which differs in {', '.join(other)}: to continue it, give what it "
                 "was begun with; to begin anew, give another folder or delete this one"
             )
-
-    def _continue(self, state: dict[str, Any]) -> None:
-        """Become what the file describes, or, where that fails, leave the model as it was."""
-        t = self.training
-        before = t.model.state_dict()
+        before = self._state()
         try:
-            _fill(t, state)
-        except BaseException:
-            t.model.load_state_dict(before)
-            raise
+            self._restore(state)
+        except Exception as error:
+            self._restore(before)
+            raise self._damaged(error) from None
 
+    def _damaged(self, error: Exception) -> ValueError:
+        return ValueError(
+            f"'{self.path}' is damaged, and nothing was taken from it ({type(error).__name__}: {error}): delete it to "
+            "begin anew"
+        )
 
-def _fill(t: Training, state: dict[str, Any]) -> None:
-    from .training import generators
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Bring the training to a state; an error may leave it between two."""
+        from .training import generators
 
-    t.model.load_state_dict(state["model"])
-    t.optimizer.load_state_dict(state["optimizer"])
-    if t.schedule is not None:
-        t.schedule.load_state_dict(state["schedule"])
-    t.rng, *kept = state["random"]
-    for (module, name, _), found in zip(generators(t.model), kept, strict=True):
-        setattr(module, name, found)
-    t.history.load_state_dict(state["history"])
-    t.epoch, t.step = state["epoch"], state["step"]
-    for callback, saved in zip(t.callbacks, state["callbacks"], strict=True):
-        callback.load_state_dict(saved)
+        t = self.training
+        t.epoch, t.step = as_size(state["epoch"], "epoch", 0), as_size(state["step"], "step", 0)
+        t.model.load_state_dict(state["model"])
+        t.optimizer.load_state_dict(state["optimizer"])
+        if t.schedule is not None:
+            t.schedule.load_state_dict(state["schedule"])
+        if not all(isinstance(found, np.random.Generator) for found in state["random"]):
+            raise TypeError("what should be random generators is something else")
+        t.rng, *kept = state["random"]
+        for (module, name, _), found in zip(generators(t.model), kept, strict=True):
+            setattr(module, name, found)
+        t.history.load_state_dict(state["history"])
+        for callback, saved in zip(t.callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(saved)
 
 
 def _fingerprint(*arrays: np.ndarray) -> list[Any]:

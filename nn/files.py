@@ -126,9 +126,12 @@ def _recognise(head: bytes, size: int) -> str:
 def as_path(path: AnyPath) -> Path:
     """A path, or an error that says what a path is."""
     try:
-        return Path(os.fsdecode(path))
+        text = os.fsdecode(path)
     except TypeError:
         raise TypeError(f"{path!r} is no path: give text or a pathlib.Path") from None
+    if not text:
+        raise ValueError("the path is empty: give the name of a file or folder ('.' for the one you are in)")
+    return Path(text)
 
 
 def write_atomically(path: AnyPath, content: bytes) -> None:

@@ -80,9 +80,9 @@ class History(Mapping[str, list[float]]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become what `state_dict` described."""
-        self._values = {name: list(column) for name, column in state["values"].items()}
+        self._values = {name: list(map(float, column)) for name, column in state["values"].items()}
         self._batch_losses = array("d", state["batch_losses"])
-        self.stopped = state["stopped"]
+        self.stopped = str(state["stopped"])
 
     def __getitem__(self, measure: str) -> list[float]:
         try:

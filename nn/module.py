@@ -251,32 +251,38 @@ def is_part(value: Any) -> bool:
     return isinstance(value, np.ndarray) or any(True for _ in _within(value, "", ()))
 
 
-def _walk(module: Module, prefix: str, above: tuple[Module, ...]) -> Iterator[tuple[str, Any]]:
-    """Modules, leaf tensors, buffers and unbuilt parameters below `module`, with dotted names, depth first."""
+def _walk(module: Module, prefix: str, above: tuple[Module, ...], seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Modules, leaf tensors, buffers and unbuilt parameters below `module`, with dotted names, depth first.
+
+    A module that is met again is passed over: where each holds the next twice, there are exponentially many ways.
+    """
     if any(module is m for m in above):
         raise ValueError(
             f"{type(module).__name__} at {prefix.rstrip('.')!r} contains itself: a model's parts must form a tree"
         )
+    if id(module) in seen:
+        return
+    seen.add(id(module))
     yield prefix.rstrip("."), module
     for attribute, value in vars(module).items():
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
             yield prefix + attribute, value
         for path, part in _within(value, prefix + attribute, ()):
             if isinstance(part, Module):
-                yield from _walk(part, path + ".", (*above, module))
+                yield from _walk(part, path + ".", (*above, module), seen)
             elif isinstance(part, Unbuilt) or part.op is None:
                 yield path, part
 
 
 def _modules(module: Module) -> list[Module]:
     """All modules from this one down, each once."""
-    return list({id(part): part for _, part in _walk(module, "", ()) if isinstance(part, Module)}.values())
+    return [part for _, part in _walk(module, "", (), set()) if isinstance(part, Module)]
 
 
 def _state(module: Module) -> Iterator[tuple[str, Any]]:
     """Parameters and buffers with their names, each once."""
     seen: set[int] = set()
-    for name, value in _walk(module, "", ()):
+    for name, value in _walk(module, "", (), set()):
         if isinstance(value, Unbuilt):
             raise RuntimeError(  # noqa: TRY004 - a matter of when, not of type
                 f"{name} of {value.layer} has no size yet, it comes from the first batch: "

@@ -7,6 +7,7 @@ so that a step allocates nothing.
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -138,6 +139,12 @@ class Optimizer:
             if name != "step" and (name not in self.keeps or np.shape(array) != p.shape)
         ]
         unknown = [name for group, new in zip(self.param_groups, groups, strict=True) for name in new.keys() ^ group]
+        wrong += [
+            f"setting {name}: {value!r} given, a number expected"
+            for new in groups
+            for name, value in new.items()
+            if not isinstance(value, numbers.Real)
+        ]
         if wrong or unknown:
             told = "\n  ".join(wrong + [f"setting {name} is of another optimiser" for name in sorted(set(unknown))])
             raise ValueError(f"this state doesn't fit {type(self).__name__}; nothing was loaded:\n  {told}")

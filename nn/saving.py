@@ -118,10 +118,8 @@ def _rebuild(path: AnyPath) -> Module:
         )
     try:
         model = unpack(metadata["architecture"], arrays)
+        if isinstance(model, Module):
+            return model.eval()  # which also tells of a model that contains itself
     except ValueError as error:
         raise ValueError(f"'{name}': {error}") from None
-    if not isinstance(model, Module):  # it is the file that is wrong, not an argument's type
-        raise ValueError(  # noqa: TRY004
-            f"'{name}' describes {type(model).__name__}, not a model"
-        )
-    return model.eval()
+    raise ValueError(f"'{name}' describes {type(model).__name__}, not a model")

@@ -476,8 +476,7 @@ def _as_bound(value: float | None, name: str) -> float | None:
 
 def generators(model: Module) -> Iterator[tuple[Module, str, np.random.Generator]]:
     """Each random generator that a layer keeps, with its layer and attribute."""
-    for name, value in vars(model).items():
-        if isinstance(value, np.random.Generator):
-            yield model, name, value
-    for _, part in model.named_children():
-        yield from generators(part)
+    for part in model.modules():
+        for name, value in vars(part).items():
+            if isinstance(value, np.random.Generator):
+                yield part, name, value

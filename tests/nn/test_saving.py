@@ -202,6 +202,7 @@ def test_paths_of_every_kind(tmp_path, path):
         ("no/such/model", FileNotFoundError, "there is no folder"),
         ("/dev/full", OSError, "device or pipe"),
         (3.5, TypeError, "is no path"),
+        ("", ValueError, "the path is empty"),
     ],
 )
 def test_impossible_places(tmp_path, monkeypatch, path, error, text):
@@ -390,6 +391,8 @@ ATTACKS = [
     '{"$": "function", "name": "Dense"}',
     '{"$": "partial", "function": {"$": "function", "name": "exec"}, "args": [], "keywords": {}}',
     '{"$": "generator", "kind": "__class__", "state": {}}',
+    '{"$": "generator", "kind": "PCG64", "state": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}, '
+    '"has_uint32": 0, "uinteger": 0}}',
     '{"$": "dtype", "name": "O"}',
     '{"$": "array", "key": "missing"}',
     '{"$": "same", "as": 7}',
@@ -425,6 +428,21 @@ ATTACKS += [
 def test_architectures_name_nothing_but_what_is_on_the_list(tmp_path, text):
     write_arrays(tmp_path / "m", {}, {"format": "microgradnd.model.1", "architecture": text})
     with pytest.raises(ValueError, match=r"nothing that can be built|not a model"):
+        nn.load(tmp_path / "m")
+
+
+def test_a_model_of_exponentially_many_paths_is_loaded_at_once(tmp_path):
+    model = nn.Dense(2, 2, seed=0)
+    for _ in range(60):
+        model = nn.Sequential(model, model)
+    nn.save(model, tmp_path / "m")
+    assert len(nn.load(tmp_path / "m").parameters()) == 2
+
+
+def test_a_model_that_contains_itself_is_refused(tmp_path):
+    text = '{"$": "module", "class": "Sequential", "attributes": {"layers": [{"$": "same", "as": 0}]}}'
+    write_arrays(tmp_path / "m", {}, {"format": "microgradnd.model.1", "architecture": text})
+    with pytest.raises(ValueError, match=r"/m': Sequential at 'layers.0' contains itself"):
         nn.load(tmp_path / "m")
 
 
@@ -498,6 +516,36 @@ def test_a_foreign_file_in_the_folder(tmp_path):
     nn.save(network(), tmp_path / "checkpoint.safetensors")
     with pytest.raises(ValueError, match="is not a run that"):
         start(tmp_path)
+
+
+DAMAGES = {
+    "no epochs": lambda run: run["state"].pop("epoch"),
+    "half an epoch": lambda run: run["state"].update(epoch=0.5),
+    "no state": lambda run: run.pop("state"),
+    "a setting that is text": lambda run: run["state"]["optimizer"]["param_groups"][0].update(lr="fast"),
+    "a moment of another shape": lambda run: run["state"]["optimizer"]["state"][0].update(first=np.zeros(7)),
+    "one moment missing": lambda run: run["state"]["optimizer"]["state"].pop(),
+    "no generator": lambda run: run["state"].update(random=[1, 2, 3, 4]),
+    "history of text": lambda run: run["state"]["history"]["values"].update(loss="abc"),
+    "best of nothing": lambda run: run["state"]["callbacks"][0].update(best=None),
+    "a schedule of another kind": lambda run: run["state"]["schedule"].pop("gamma"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_nothing_is_taken_from_a_damaged_run(tmp_path, damage):
+    start(tmp_path, epochs=1)
+    path = tmp_path / "checkpoint.safetensors"
+    arrays, metadata = read_arrays(path)
+    run = unpack(metadata["run"], arrays)
+    DAMAGES[damage](run)
+    text, arrays = pack(run)
+    write_arrays(path, arrays, metadata | {"run": text})
+    models = []
+    with pytest.raises(ValueError, match="is damaged, and nothing was taken from it"):
+        start(tmp_path, optimizer=lambda parameters, lr: models.append(parameters) or nn.Adam(parameters, lr))
+    fresh = nn.Dense(4, 8, "relu", seed=0)
+    np.testing.assert_array_equal(models[0][0].data, fresh.W.data)
 
 
 KILLS = """
