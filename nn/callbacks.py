@@ -171,5 +171,8 @@ class EarlyStopping(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` described."""
         self.best = float(state["best"])
-        self.best_epoch, self.waited = as_size(state["best_epoch"], "best_epoch", 0), as_size(state["waited"], "waited", 0)
+        self.best_epoch, self.waited = (
+            as_size(state["best_epoch"], "best_epoch", 0),
+            as_size(state["waited"], "waited", 0),
+        )
         self.best_weights = {name: array.copy() for name, array in state["best_weights"].items()}
