@@ -435,22 +435,6 @@ def test_random_generators_come_back(kind):
     assert unpack(*pack(rng)).random() == rng.random()
 
 
-@pytest.mark.parametrize("wrong", [-1, -100_000_000, 100_000_000, None])
-def test_random_generators_read_nothing_beyond_their_buffers(wrong):
-    """NumPy takes any position, and crashes at the next draw."""
-    for kind, place in (("MT19937", ["state", "pos"]), ("Philox", ["buffer_pos"])):
-        text, arrays = pack(np.random.Generator(getattr(np.random, kind)(3)))
-        described = part = json.loads(text)
-        for key in ["state", *place[:-1]]:
-            part = part[key]
-        part[place[-1]] = wrong
-        with pytest.raises(ValueError, match="nothing that can be built"):
-            unpack(json.dumps(described), arrays)
-    state = '{"bit_generator": "SFC64", "state": {"state": [1, 2, 3, 4]}, "has_uint32": 0, "uinteger": -1}'
-    with pytest.raises(ValueError, match="OverflowError"):
-        unpack('{"$": "generator", "kind": "SFC64", "state": ' + state + "}", {})
-
-
 def test_a_model_of_exponentially_many_paths_is_loaded_at_once(tmp_path):
     model = nn.Dense(2, 2, seed=0)
     for _ in range(60):
@@ -512,23 +496,6 @@ def test_another_run_is_not_continued(tmp_path, changes, text):
         start(tmp_path, **changes)
 
 
-@pytest.mark.parametrize("damage", [{"optimizer": {}}, {"history": None}, {"random": 3}, {"model": [1]}])
-def test_a_damaged_run_leaves_the_model_as_it_was(tmp_path, damage):
-    start(tmp_path / "run", epochs=1)
-    file = tmp_path / "run" / "checkpoint.safetensors"
-    arrays, metadata = read_arrays(file)
-    run = unpack(metadata["run"], arrays)
-    text, arrays = pack(run | {"state": run["state"] | damage})
-    write_arrays(file, arrays, metadata | {"run": text})
-    models = []
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors' is damaged"):
-        start(
-            tmp_path / "run", optimizer=lambda parameters, lr: models.append(parameters) or nn.Adam(parameters, lr=lr)
-        )
-    fresh = nn.Sequential(nn.Dense(4, 8, "relu", seed=0), nn.BatchNorm(8), nn.Dropout(0.3), nn.Dense(8, 2, seed=1))
-    assert all(np.array_equal(p.data, q.data) for p, q in zip(models[0], fresh.parameters(), strict=True))
-
-
 def test_a_foreign_file_in_the_folder(tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"<html>")
     with pytest.raises(ValueError, match="a web page"):
@@ -545,7 +512,11 @@ DAMAGES = {
     "a setting that is text": lambda run: run["state"]["optimizer"]["param_groups"][0].update(lr="fast"),
     "a moment of another shape": lambda run: run["state"]["optimizer"]["state"][0].update(first=np.zeros(7)),
     "one moment missing": lambda run: run["state"]["optimizer"]["state"].pop(),
-    "no generator": lambda run: run["state"].update(random=[1, 2, 3, 4]),
+    "an empty optimiser": lambda run: run["state"].update(optimizer={}),
+    "a model that is a list": lambda run: run["state"].update(model=[1]),
+    "no history": lambda run: run["state"].update(history=None),
+    "no generators": lambda run: run["state"].update(random=3),
+    "numbers for generators": lambda run: run["state"].update(random=[1, 2, 3, 4]),
     "history of text": lambda run: run["state"]["history"]["values"].update(loss="abc"),
     "best of nothing": lambda run: run["state"]["callbacks"][0].update(best=None),
     "a schedule of another kind": lambda run: run["state"]["schedule"].pop("gamma"),
