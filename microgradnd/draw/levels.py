@@ -22,6 +22,7 @@ MOST = 150  # nodes that are drawn one by one
 LONGEST = 64  # items of a block that is repeated
 PIECES = 12  # that a graph without structure is cut into: every one may have edges to every other
 MOST_INPUTS = 12  # of a box that are drawn outside it
+EVERY_OP = "every op"  # the level where nothing is closed
 MOST_OPS = 1_000  # that are played, or explained, one by one
 FEWEST = 3  # times that something must be repeated to be folded
 
@@ -88,13 +89,12 @@ def levels(
         Level(_opened(d), choose(t, chains, consumers, d))
         for d in sorted({*range(deepest), *([asked] if asked else [])})
     ]
+    if len(t.operands) > MOST:
+        found.append(Level("repeated blocks folded", choose(t, chains, consumers, None)))
     if sum(x.op is not None for x in t.nodes) <= MOST_OPS:
-        found.append(Level("every op", {}))
+        found.append(Level(EVERY_OP, {}))
     else:
-        found += [
-            Level("as much as fits", choose(t, chains, consumers, None)),
-            Level("repeated blocks in parts", choose(t, chains, consumers, None, PIECES)),
-        ]
+        found.append(Level("repeated blocks in parts", choose(t, chains, consumers, None, PIECES)))
     different: dict[Any, Level] = {}
     begin: tuple[int, ...] = ()
     for level in found:

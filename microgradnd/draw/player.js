@@ -214,7 +214,7 @@ function open(index) {
     if (step.phase === "forward") moments.push({ s, c: null });
     else step.contributions.forEach((_, c) => moments.push({ s, c }));
   });
-  svg = document.importNode(new DOMParser().parseFromString(data.pictures[index], "image/svg+xml").documentElement, true);
+  svg = document.importNode(new DOMParser().parseFromString(level().picture, "image/svg+xml").documentElement, true);
   graph.replaceChildren(svg);
   svg.setAttribute("role", "group"); // what is inside an "img" can't be reached by a screen reader
   svg.setAttribute("aria-label", `Computation graph of ${data.title}`);
@@ -232,7 +232,7 @@ function open(index) {
 function told(boxes) {
   const many = `${data.ops.toLocaleString("en")} ops`, how = boxes === 1 ? "one box holds several of them and is" : `${boxes} boxes hold several of them and are each`;
   const other = data.levels.length > 1 ? "choose another level under “show”" : "";
-  if (data.playable) return `Grouped: of ${many} ${how} played as one step. To see inside, ${other}.`;
+  if (data.playable) return `Grouped: of ${many}, ${how} played as one step. To see inside, ${other}.`;
   return `Grouped: this graph has ${many}, too many to play one by one; ${how} played as one step. To see inside, ${other ? `${other}, ` : ""}draw with more layers open, mg.draw(…, depth=2), or draw an earlier tensor.`;
 }
 function prepare(n, g) {

@@ -20,7 +20,7 @@ from typing import Any
 from ..core import Node as Recorded
 from .description import Description, Graph, as_json
 from .dot import UNSEEN, doubt, plain, to_dot
-from .levels import MOST_OPS, levels
+from .levels import EVERY_OP, levels
 from .pool import Pool
 from .render import render
 from .steps import Line, Walkthrough, walk_through
@@ -106,10 +106,13 @@ class Film:
             style = style.replace("@media (prefers-color-scheme: dark)", "@media all" if dark else "@media not all")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         title = plain(first.title)
+        pictures = self._pictures(dark, group)
+        kept = list(pictures)
         data = {
-            "title": first.title, "seed": first.seed, "ops": self._ops, "playable": self._ops <= MOST_OPS, "shown": self._shown,
-            "pictures": [_svg(walk.description, dark=dark, group=group) for _, walk in self._levels],
-            "levels": [_level(label, walk) for label, walk in self._levels], "frames": self.frames,
+            "title": first.title, "seed": first.seed, "ops": self._ops, "playable": any(self._levels[i][0] == EVERY_OP for i in kept),
+            "shown": kept.index(self._shown) if self._shown in kept else len(kept) - 1,
+            "levels": [_level(*self._levels[i]) | {"picture": pictures[i]} for i in kept],
+            "frames": [frame | {"levels": [frame["levels"][i] for i in kept]} for frame in self.frames],
         }  # fmt: skip
         rest = len(_packed(data)) + len(script) + len(style)
         data["arrays"] = self._pool.as_json(max(LARGEST - rest, ROOM))
@@ -117,6 +120,17 @@ class Film:
             hash=f"sha256-{digest}", title=html.escape(title), css=style, js=script, data=_packed(data),
             scheme="light dark" if dark is None else "dark" if dark else "light",
         )  # fmt: skip
+
+    def _pictures(self, dark: bool | None, group: bool) -> dict[int, str]:
+        """Each level as SVG; one whose layout takes too long is left out, if there is another."""
+        found: dict[int, str] = {}
+        for i, (_, walk) in enumerate(self._levels):
+            try:
+                found[i] = _svg(walk.description, dark=dark, group=group)
+            except TimeoutError:
+                if i == len(self._levels) - 1 and not found:
+                    raise
+        return found
 
     def _moment(self, walk: Walkthrough) -> dict[str, Any]:
         """What changes from frame to frame: the arrays, and the lines written with numbers."""

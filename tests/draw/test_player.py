@@ -15,6 +15,7 @@ import pytest
 
 import microgradnd as mg
 from microgradnd import nn
+from microgradnd.draw import player
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -229,6 +230,40 @@ def test_the_page_and_the_explanation_say_the_same(times: int, depth: int | None
     assert ("too many" in text) == (times == 400)
 
 
+def tangle(ops: int) -> Any:
+    """Ops that use any of those before them."""
+    rng = np.random.default_rng(0)
+    made = [mg.tensor(np.ones((4, 8)), requires_grad=True, name="x")]
+    while len(made) < ops // 3:
+        made.append([np.tanh, np.sin, np.cos][rng.integers(3)](made[rng.integers(len(made))]) + made[-1] * 0.5)
+    return made[-1].sum()
+
+
+def test_five_hundred_ops_in_any_order_are_laid_out_in_time(tmp_path: Path) -> None:
+    path = mg.draw(tangle(500)).save(tmp_path / "graph.html")  # a layout of more than a minute is an error
+    levels = embedded(path.read_text())["levels"]
+    assert [level["label"] for level in levels] == ["repeated blocks folded", "every op"]
+    assert path.stat().st_size < 2_000_000
+
+
+def test_a_level_that_takes_too_long_to_lay_out_is_left_out(monkeypatch: Any, tmp_path: Path) -> None:
+    real = player.render
+
+    def slow(dot: str, format: str) -> bytes:
+        if dot.count(" -> ") > 8:
+            raise TimeoutError
+        return real(dot, format)
+
+    monkeypatch.setattr(player, "render", slow)
+    data = embedded(mg.draw(stack(3)).save(tmp_path / "graph.html").read_text())
+    assert [level["label"] for level in data["levels"]] == ["layers closed"]
+    assert data["shown"] == 0
+    assert len(data["frames"][0]["levels"]) == 1
+    monkeypatch.setattr(player, "render", lambda dot, kind: (_ for _ in ()).throw(TimeoutError("too long")))
+    with pytest.raises(TimeoutError, match="too long"):
+        mg.draw(stack(3)).save(tmp_path / "other.html")
+
+
 def test_a_film_keeps_the_numbers_of_each_moment(tmp_path: Path) -> None:
     w = mg.tensor([2.0], requires_grad=True, name="w")
     drawing = mg.draw(w * w)
@@ -246,7 +281,7 @@ def test_a_page_that_is_told_to_be_dark_or_light_is(dark: bool, loss: Any, tmp_p
     text = mg.draw(loss, dark=dark).save(tmp_path / "graph.html").read_text()
     assert f'style="color-scheme: {"dark" if dark else "light"}"' in text
     assert "prefers-color-scheme" not in text
-    assert ("#14181d" in embedded(text)["pictures"][0]) == dark
+    assert ("#14181d" in embedded(text)["levels"][0]["picture"]) == dark
 
 
 @pytest.mark.browser
