@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,45 @@ class eval_mode:
     def __exit__(self, *exception: object) -> None:
         if self.before:
             self.model.train()
+
+
+@contextmanager
+def watch(model: Module, note: Callable[[Module, Any], object]) -> Iterator[None]:
+    """In eval mode, tell `note` of each module that is called, and of what it gives: `forward` is wrapped meanwhile.
+
+    Examples
+    --------
+    >>> from microgradnd import nn
+    >>> model = nn.MLP([2, 3, 1])
+    >>> with watch(model, lambda module, y: print(type(module).__name__, y.shape)):
+    ...     _ = model(np.ones((5, 2)))
+    Dense (5, 3)
+    Dense (5, 1)
+    MLP (5, 1)
+    """
+
+    def wrap(module: Module) -> Any:
+        forward = module.forward
+
+        def noted(*inputs: Any, **options: Any) -> Any:
+            y = forward(*inputs, **options)
+            note(module, y)
+            return y
+
+        return noted
+
+    modes = [(m, m.training) for m in model.modules()]
+    modules = [m for m in model.modules() if "forward" not in vars(m)]
+    model.eval()
+    try:
+        for m in modules:
+            vars(m)["forward"] = wrap(m)
+        yield
+    finally:
+        for m in modules:
+            vars(m).pop("forward", None)
+        for m, mode in modes:
+            m.training = mode
 
 
 def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:

@@ -13,9 +13,9 @@ import numpy as np
 
 import microgradnd as mg
 
-from .activations import ACTIVATIONS, sigmoid, softmax
+from .activations import ACTIVATIONS, named_activation, sigmoid, softmax
 from .data import as_array
-from .evaluation import eval_mode, predict
+from .evaluation import eval_mode, predict, watch
 from .losses import cross_entropy
 from .module import Module
 
@@ -60,6 +60,8 @@ def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", 
     >>> [line.get_label() for line in ax.get_lines()]
     ['training', 'validation']
     """
+    if history and measure not in history and f"val_{measure}" not in history:
+        raise ValueError(f"{measure!r} was not measured, only {', '.join(history)}")
     ax = new_axes(ax)
     for name, label, style in [(measure, "training", "-"), (f"val_{measure}", "validation", "--")]:
         if name in history:
@@ -243,7 +245,7 @@ def plot_activation(activation: str | Callable[[Any], Any], *, low: float = -5, 
     'gelu'
     """
     ax = new_axes(ax)
-    function: Any = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    function: Any = ACTIVATIONS.get(named_activation(activation), activation)
     x = np.linspace(low, high, 401)
     slope = mg.grad(lambda t: np.sum(function(t)))(x)
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
@@ -320,7 +322,7 @@ def plot_histograms(
     Parameters
     ----------
     model
-        The network; its parts, in order, are the layers.
+        The network; its parts, in the order of their calls, are the layers.
     X
         A batch of inputs.
     y
@@ -348,12 +350,16 @@ def plot_histograms(
 
 
 def _layer_outputs(model: Module, X: Any) -> dict[str, Any]:
+    names = {id(layer): f"{name}\n{type(layer).__name__}" for name, layer in model.named_children()}
+    names = names or {id(model): type(model).__name__}
     found: dict[str, Any] = {}
-    x: Any = as_array(X, "X")
-    with eval_mode(model), mg.no_grad():
-        for name, layer in model.named_children():
-            x = layer(x)
-            found[f"{name}\n{type(layer).__name__}"] = x.data
+
+    def note(layer: Module, y: Any) -> None:
+        if id(layer) in names:
+            found[names[id(layer)]] = mg.astensor(y).data
+
+    with watch(model, note), mg.no_grad():
+        model(as_array(X, "X"))
     return found
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 import microgradnd as mg
 
+from .evaluation import watch
 from .module import Module
 
 __all__ = ["Summary", "summary"]
@@ -86,7 +86,11 @@ def summary(model: Module, input_shape: tuple[int, ...], *, dtype: Any = float) 
     if not isinstance(model, Module):
         raise TypeError(f"the first argument is {type(model).__name__}, expected a model: nn.summary(model, (1, 64))")
     shapes: dict[int, Any] = {}
-    with _watching(model, shapes), mg.no_grad():
+
+    def note(module: Module, y: Any) -> None:
+        shapes[id(module)] = tuple(map(np.shape, y)) if isinstance(y, tuple) else np.shape(y)
+
+    with watch(model, note), mg.no_grad():
         model(np.zeros(input_shape, dtype))
     rows = []
     for name, module in _named(model, ""):
@@ -110,31 +114,3 @@ def _named(module: Module, name: str) -> Iterator[tuple[str, Module]]:
     yield name, module
     for child, part in module.named_children():
         yield from _named(part, f"{name}.{child}" if name else child)
-
-
-@contextmanager
-def _watching(model: Module, shapes: dict[int, Any]) -> Iterator[None]:
-    """Note the shape of what each module gives, in `eval` mode: its `forward` is wrapped for the time being."""
-
-    def wrap(module: Module) -> Any:
-        forward = module.forward
-
-        def noted(*inputs: Any, **options: Any) -> Any:
-            y = forward(*inputs, **options)
-            shapes[id(module)] = tuple(map(np.shape, y)) if isinstance(y, tuple) else np.shape(y)
-            return y
-
-        return noted
-
-    modes = [(m, m.training) for m in model.modules()]
-    modules = [m for m in model.modules() if "forward" not in vars(m)]
-    model.eval()
-    try:
-        for m in modules:
-            vars(m)["forward"] = wrap(m)
-        yield
-    finally:
-        for m in modules:
-            vars(m).pop("forward", None)
-        for m, mode in modes:
-            m.training = mode

@@ -35,6 +35,9 @@ def test_history(trained, ax):
     np.testing.assert_array_equal(training.get_ydata(), history["loss"])
     np.testing.assert_array_equal(validation.get_ydata(), history["val_loss"])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
+    with pytest.raises(ValueError, match="'lss' was not measured, only loss, "):
+        plots.plot_history(history, "lss", ax=ax)
+    assert not plots.plot_history({}, ax=plt.figure().gca()).lines
 
 
 def test_batch_losses_and_their_running_mean(ax):
@@ -97,6 +100,35 @@ def test_histograms_of_activations_and_gradients(trained, ax):
     plots.plot_histograms(model, X, y, ax=ax)
     assert [t.get_text() for t in ax.get_xticklabels()] == [name for name, _ in model.named_parameters()]
     assert all(p.grad is None for p in model.parameters())
+
+
+class Backwards(nn.Module):
+    """Assigned in another order than called, with a function between."""
+
+    def __init__(self):
+        self.output, self.hidden = nn.Dense(3, 2, seed=0), nn.Dense(2, 3, seed=1)
+
+    def forward(self, x):
+        return self.output(np.tanh(self.hidden(x)))
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (Backwards(), ["hidden\nDense", "output\nDense"]),
+        (
+            nn.Sequential(nn.Dense(2, 3, seed=1), np.tanh, nn.Dense(3, 2, seed=0)),
+            ["layers.0\nDense", "layers.2\nDense"],
+        ),
+        (nn.Dense(2, 2, seed=0), ["Dense"]),
+    ],
+)
+def test_histograms_are_of_what_layers_give_when_the_network_runs(rng, ax, model, names):
+    X = rng.normal(size=(20, 2))
+    plots.plot_histograms(model, X, ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == names
+    last = ax.collections[len(names) - 1].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([last.min(), last.max()], [model(X).data.min(), model(X).data.max()])
 
 
 def test_new_axes_when_none_are_given():
