@@ -88,6 +88,21 @@ def test_float32_never_touches_float64_to_any_order(order):
     assert {t.dtype for t in graph(y)} == {np.dtype(np.float32)}
 
 
+@pytest.mark.parametrize("p", [2, 3, 0.5, -1.5, 1, 0])
+def test_a_power_of_float32_by_a_number_stays_float32(p):
+    x = leaf([0.5, 0.25], np.float32)
+    for dtype in (np.float16, np.float32):
+        g = np.ones(2, dtype)
+        assert mg.power.vjps[0](g, g, g, p).dtype == dtype, "the rule on plain arrays"
+    y = (x**p).sum()
+    for _ in range(3):
+        (g,) = mg.gradients(y, [x], create_graph=True)
+        assert {t.dtype for t in graph(g)} == {np.dtype(np.float32)}
+        y = g.sum()
+        if not y.requires_grad:
+            break
+
+
 def test_a_network_in_float32_stays_there(rng):
     model = nn.Sequential(nn.Dense(4, 8, "tanh", seed=0, dtype=np.float32), nn.Dense(8, 3, seed=1, dtype=np.float32))
     loss = nn.cross_entropy(model(rng.normal(size=(5, 4)).astype(np.float32)), np.array([0, 1, 2, 0, 1]))

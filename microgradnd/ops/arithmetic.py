@@ -83,10 +83,10 @@ positive: Op = Op(np.positive, lambda g, y, x: g, formula="+{0}", elementwise=Tr
 def _power_slope(x: Any, p: Any) -> Any:
     if p.__class__ in (int, float) and p >= 1 and p % 1 == 0:
         return p * x ** (p - 1)  # defined everywhere
+    # A number less 1 stays Python's, and float32 float32; an array may hold unsigned integers.
+    less = np.subtract(p, 1, dtype=np.result_type(x, p, 1.0)) if isinstance(p, np.ndarray) else p - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = p * np.power(
-            x, np.subtract(p, 1, dtype=np.result_type(x, p, 1.0) if isinstance(p, np.ndarray) else None)
-        )
+        slope = p * np.power(x, less)
     return (
         np.where(np.equal(p, 0), np.zeros((), np.result_type(slope)), slope)
         if np.count_nonzero(p) < np.size(p)
