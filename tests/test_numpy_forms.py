@@ -16,7 +16,7 @@ FORMS = [
     for line in (Path(__file__).parent / "numpy_forms.txt").read_text(encoding="utf-8").splitlines()
     if line and line[0] != "#"
 ]
-# What the calls are written in: a, b, c, v, q of one to three axes, s a number, e empty, n with NaN; M a mask, I indices.
+# What the calls are written in: a, b, c, v, q of one to three axes, s a number, e and z empty, n with NaN; M a mask, I indices.
 _rng = np.random.default_rng(3)
 _a = _rng.uniform(0.3, 1.7, (3, 4))
 OPERANDS = {
@@ -28,6 +28,7 @@ OPERANDS = {
     "S": _a @ _a.T + np.diag([1.0, 2.0, 3.0]),
     "s": np.array(0.7),
     "e": np.zeros((0, 3)),
+    "z": np.zeros((3, 0)),
     "n": np.where(_rng.random((3, 4)) < 0.3, np.nan, _a),
     "x5": np.array([0.1, 0.4, 0.9, 1.3, 2.2]),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     """
     rows = np.moveaxis(arr, axis, -1)
     outer = rows.shape[:-1]
-    rows = np.reshape(rows, (-1, rows.shape[-1]))
+    rows = np.reshape(rows, (math.prod(outer), rows.shape[-1]))
     results = np.stack([func1d(rows[i], *args, **kwargs) for i in range(len(rows))])
     inner = results.ndim - 1
     y = np.reshape(results, outer + results.shape[1:])

@@ -246,8 +246,8 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     """
     refuse("np.take", out=out)
     a, places = as_array(a), np.asarray(values(indices))
-    if axis is None:
-        a, axis = ravel(a), 0
+    if axis is None or not a.ndim:
+        a, axis = ravel(a), axis or 0
     axis = normalize_axis_index(axis, a.ndim)
     if places.dtype == bool or not places.size:  # as NumPy: not a mask here, but the integers 0 and 1
         places = places.astype(np.intp)

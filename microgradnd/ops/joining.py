@@ -385,8 +385,8 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     array([1., 3.])
     """
     a = as_array(a)
-    if axis is None:
-        a, axis = ravel(a), 0
+    if axis is None or not a.ndim:
+        a, axis = ravel(a), axis or 0
     axis = normalize_axis_index(axis, a.ndim)
     counts = np.asarray(values(repeats))
     if counts.size != 1:
@@ -480,6 +480,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     array([2., 1., 2.])
     """
     array = as_array(array)
+    if not array.ndim:
+        return array  # there is no axis to make longer
     if isinstance(pad_width, dict):
         given = {normalize_axis_index(axis, array.ndim): np.broadcast_to(w, 2) for axis, w in pad_width.items()}
         pad_width = [given.get(i, (0, 0)) for i in range(array.ndim)]

@@ -715,6 +715,8 @@ def cond(x: Any, p: Any = None) -> Any:
     array([[ 1.,  0.],
            [ 0., -3.]])
     """
+    if not math.prod(np.shape(x)[-2:]):
+        raise np.linalg.LinAlgError(f"cond is not defined for the empty shape {np.shape(x)}")
     if p is None or p in (2, -2):
         s = svdvals(x)
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]

@@ -129,6 +129,8 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     >>> mg.grad(lambda x: mg.vander(x, 3).sum())(np.array([2.0]))
     array([5.])
     """
+    if np.ndim(x) != 1:
+        raise ValueError(f"vander takes one axis of numbers; got shape {np.shape(x)}")
     n = len(x) if N is None else N
     powers = np.arange(n) if increasing else np.arange(n - 1, -1, -1)
     return np.power(np.expand_dims(x, 1), powers.astype(x.dtype))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..dispatch import any_tracked, cast, composed, refuse, values
 from .reductions import mean, sum
@@ -88,13 +90,12 @@ class Sorted:
     """
 
     def __init__(self, a: Any, axis: Any, skip_nan: bool) -> None:
-        axes = tuple(range(a.ndim)) if axis is None else tuple(np.atleast_1d(axis))
-        self.reduced = tuple(int(i) % a.ndim for i in axes)
+        self.reduced = tuple(range(a.ndim)) if axis is None else normalize_axis_tuple(axis, a.ndim)
         kept = [i for i in range(a.ndim) if i not in self.reduced]
         self.ndim = a.ndim
         turned = np.transpose(a, [*kept, *self.reduced])
         self.shape = turned.shape[: len(kept)]
-        self.rows = np.reshape(turned, (int(np.prod(self.shape)), -1))
+        self.rows = np.reshape(turned, (math.prod(self.shape), math.prod(turned.shape[len(kept) :])))
         plain = values(self.rows)
         self.order = np.argsort(plain, axis=-1, kind="stable")
         nans = np.isnan(plain).sum(axis=-1)
@@ -118,6 +119,8 @@ class Sorted:
 def _median(name: str, skip_nan: bool, a: Any, axis: Any, out: Any, overwrite_input: bool, keepdims: Any) -> Any:
     refuse(name, out=out, overwrite_input=overwrite_input)
     ranked = Sorted(a, axis, skip_nan)
+    if not ranked.rows.shape[-1]:
+        return np.mean(a, axis=axis, keepdims=keepdims is True)  # of nothing: NaN, with NumPy's warning
     low, high = (ranked.count - 1) // 2, ranked.count // 2
     return ranked.restore((ranked.pick(low) + ranked.pick(high)) * 0.5, keepdims)
 
@@ -349,7 +352,7 @@ def cov(
     x = _variables(cast(m, dtype, "np.cov"), rowvar)
     if y is not None:
         x = np.concatenate([x, _variables(cast(y, dtype, "np.cov"), rowvar)])
-    free = x.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
+    free = max(x.shape[1] - ((0 if bias else 1) if ddof is None else ddof), 0)
     d = x - np.mean(x, axis=1, keepdims=True)
     c = d @ d.T / free
     return c[0, 0] if c.size == 1 else c

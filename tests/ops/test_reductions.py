@@ -144,3 +144,11 @@ def test_of_nothing(function: Any, shape: Any) -> None:
     np.testing.assert_array_equal(y.data, function(x.data, axis=0))
     y.backward(np.ones_like(y.data))
     assert x.grad.shape == shape
+
+
+def test_logsumexp_of_nothing_is_the_logarithm_of_zero():
+    x = mg.tensor(np.zeros((2, 0)), requires_grad=True)
+    y = mg.logsumexp(x, axis=1)
+    y.backward(np.ones(2))
+    np.testing.assert_array_equal(y.data, [-np.inf, -np.inf])
+    assert x.grad.shape == (2, 0)
