@@ -7,6 +7,7 @@ that can be resumed.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
@@ -260,7 +261,8 @@ class Training:
             checkpoint = None if save_to is None else Checkpoint(save_to, self)
             if checkpoint is not None:
                 checkpoint.resume_or_begin()
-            self._run_epochs(epochs, progress, checkpoint)
+            # Ctrl-C may come just before a scope or a mode would be left: with the context, that is left too.
+            contextvars.copy_context().run(self._run_epochs, epochs, progress, checkpoint)
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
             self.model.eval()

@@ -422,6 +422,25 @@ def test_ctrl_c_gives_the_history_so_far(blobs):
     assert_same(weights, trained(*blobs, epochs=2)[0])
 
 
+def test_ctrl_c_between_two_lines_leaves_no_mode_switched(blobs):
+    """It may come when a scope or a mode was entered and `with` doesn't know yet."""
+
+    def interrupted(output, target):
+        if output.requires_grad:
+            mg.no_grad().__enter__()
+            mg.scope("never left").__enter__()
+            np.seterr(all="raise")
+            raise KeyboardInterrupt
+        return nn.cross_entropy(output, target)
+
+    before = np.geterr()
+    assert trained(*blobs, loss=interrupted)[1].stopped == "interrupted"
+    x = mg.tensor(2.0, requires_grad=True) * 3
+    assert x.requires_grad
+    assert x.scope is None
+    assert np.geterr() == before
+
+
 @pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace")])
 def test_ctrl_c_while_saving_gives_the_history_so_far_and_a_whole_file(blobs, tmp_path, monkeypatch, owner, name):
     """At the start, after the first epoch; just after what is interrupted was done."""
