@@ -8,8 +8,8 @@ error of order h**6. The same six values give both one-sided slopes. Steps are p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -18,17 +18,61 @@ Along = Callable[[float], np.ndarray]  # t -> the outputs at x + t * direction
 BASE = 2.0**-10  # about eps**(1/5), which balances the truncation left, h**6, with rounding, eps / h
 # Smaller ones for steep functions, kinks and edges nearby, a larger one against rounding noise.
 LADDER = (1.0, 2.0**-5, 2.0**4, 2.0**-10, 2.0**-15)
+_STEPS = (1, 2, 4)
 
 
-class Rung(NamedTuple):
-    """What six values of the function around a point say, at one step."""
+class Rung:
+    """What six values of the function around a point say, at one step.
 
-    step: float
-    slopes: np.ndarray  # derivative of each output
-    errors: np.ndarray  # estimated error of each slope
-    noise: np.ndarray  # the part of it that is rounding
-    left: np.ndarray  # one-sided slopes
-    right: np.ndarray
+    Parameters
+    ----------
+    h
+        The step.
+    behind, at, ahead
+        The outputs at 1, 2 and 4 steps before the point, at it, and after it.
+    eps
+        Spacing of the floating-point numbers that the function computes with.
+
+    Attributes
+    ----------
+    slopes, errors, noise
+        The derivative of each output, its estimated error, and the part of that which is rounding.
+    """
+
+    def __init__(
+        self, h: float, behind: Sequence[np.ndarray], at: np.ndarray, ahead: Sequence[np.ndarray], eps: float
+    ) -> None:
+        self.step, self.behind, self.at, self.ahead = h, behind, at, ahead
+        fine, middle, coarse = ((p - m) / (2 * k * h) for p, m, k in zip(ahead, behind, _STEPS, strict=True))
+        better, worse = (4 * fine - middle) / 3, (4 * middle - coarse) / 3
+        size = np.fmax(np.fmax(np.abs(ahead[-1]), np.abs(behind[-1])), np.abs(at))
+        moved = np.any([y != at for y in (*ahead, *behind)], axis=0)
+        self.noise = np.where(moved, 4 * eps * size / h, 0.0)
+        self.slopes = better + (better - worse) / 15
+        self.errors = np.abs(better - worse) / 4 + self.noise
+
+    @cached_property
+    def left(self) -> np.ndarray:
+        """The slope of each output just before the point."""
+        return _one_sided([(self.at - y) / (k * self.step) for y, k in zip(self.behind, _STEPS, strict=True)])
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """The slope of each output just after the point."""
+        return _one_sided([(y - self.at) / (k * self.step) for y, k in zip(self.ahead, _STEPS, strict=True)])
+
+    @cached_property
+    def jump(self) -> np.ndarray:
+        """By how much the two sides disagree; 0 where that is no more than rounding."""
+        apart = np.abs(self.right - self.left)
+        return np.where(apart > 20 * self.noise + 1e-9 * (np.abs(self.left) + np.abs(self.right)), apart, 0.0)
+
+    def secants(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest slope from one value to the next: a kink within hides in one of them only."""
+        values = [*self.behind[::-1], self.at, *self.ahead]
+        gaps = np.diff([-k for k in _STEPS[::-1]] + [0, *_STEPS]) * self.step
+        slopes = [(b - a) / gap for a, b, gap in zip(values, values[1:], gaps, strict=False)]
+        return np.min(slopes, axis=0), np.max(slopes, axis=0)
 
     def weigh(self, w: np.ndarray) -> tuple[float, float]:
         """The derivative of ``w @ outputs``, and its estimated error."""
@@ -54,23 +98,9 @@ def climb(along: Along, at: np.ndarray, eps: float) -> Iterator[Rung]:
 
 def measure(along: Along, at: np.ndarray, h: float, eps: float) -> Rung:
     """The slopes at step `h`, by six calls."""
-    ahead, behind = ([_like(along(sign * k * h), at) for k in (1, 2, 4)] for sign in (1, -1))
+    ahead, behind = ([_like(along(sign * k * h), at) for k in _STEPS] for sign in (1, -1))
     with np.errstate(all="ignore"):
-        coarse, middle, fine = (
-            (p - m) / (2 * k * h) for p, m, k in zip(ahead[::-1], behind[::-1], (4, 2, 1), strict=True)
-        )
-        better, worse = (4 * fine - middle) / 3, (4 * middle - coarse) / 3
-        size = np.fmax(np.fmax(np.abs(ahead[0]), np.abs(behind[0])), np.abs(at))
-        moved = np.any([y != at for y in (*ahead, *behind)], axis=0)
-        noise = np.where(moved, 4 * eps * size / h, 0.0)
-        return Rung(
-            h,
-            better + (better - worse) / 15,
-            np.abs(better - worse) / 4 + noise,
-            noise,
-            _one_sided([(at - y) / (k * h) for y, k in zip(behind, (1, 2, 4), strict=True)]),
-            _one_sided([(y - at) / (k * h) for y, k in zip(ahead, (1, 2, 4), strict=True)]),
-        )
+        return Rung(h, behind, at, ahead, eps)
 
 
 def _one_sided(slopes: list[np.ndarray]) -> np.ndarray:

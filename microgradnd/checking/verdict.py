@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ _EPS = 2.0**-52
 _ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
 _RESIDUE = 1e-11  # and differences below this part, which divide rounding by the step
 _FLAT = 1e-7  # and differences that leave no more than this part open confirm it
+_FALLS_SLOWLY = (0.75, 16)  # how the two sides at a kink part from one rung to the next
 
 
 class Tolerance(NamedTuple):
@@ -87,37 +88,69 @@ def judge(case: Case) -> Verdict:
             return Verdict(RIGHT, value, error)
         far_off = len(measured) > 1 and abs(case.analytic - value) > 300 * max(error, measured[-2][1])
         if len(measured) > 1 and _consistent(*measured[-2:]) and (far_off or error <= 1e-10 * size):
-            break
-    if not measured:
-        return _at_an_edge(rungs, case)
-    return _decide(rungs, _refine(measured, case), case)
+            if not bent(rungs).any():
+                break
+    return _decide(rungs, case) if measured else _at_an_edge(rungs, case)
+
+
+def bent(rungs: Sequence[Rung]) -> np.ndarray:
+    """At which rungs, the widest first, each output has a kink between the values that were taken.
+
+    Where the function is smooth the two sides meet as the cube of the step, by a factor of thousands from one rung
+    to the next; at a kink they don't, until the step is shorter than the way to it.
+    """
+    rungs = sorted(rungs, key=lambda r: -r.step)
+    jumps = np.array([np.nan_to_num(r.jump, nan=0.0, posinf=0.0) for r in rungs])
+    marks = np.zeros(jumps.shape, dtype=bool)
+    persists = (jumps[1:] > 0) & (jumps[:-1] > _FALLS_SLOWLY[0] * jumps[1:]) & (jumps[:-1] < _FALLS_SLOWLY[1] * jumps[1:])
+    marks[1:] |= persists
+    marks[:-1] |= persists
+    return marks
 
 
 def _consistent(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return abs(one[0] - other[0]) <= _ESTIMATES * (one[1] + other[1])
 
 
-def _refine(measured: list[tuple[float, float]], case: Case) -> list[tuple[float, float]]:
+def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float, float]:
+    """The derivative, from each output's own best rung, and its estimated error.
+
+    Kinks at various distances from the point may leave no single rung at which all outputs are smooth. Where an output's
+    two best differ by more than they admit, neither is to be believed further.
+    """
+    slopes = np.array([r.slopes for r in rungs])
+    errors = np.array([np.where(k, np.maximum(r.errors, r.jump), r.errors) for r, k in zip(rungs, kinked, strict=True)])
+    errors = np.where(np.isfinite(slopes) & np.isfinite(errors), errors, np.inf)
+    order = np.argsort(errors, axis=0, kind="stable")
+    slope, error = (np.take_along_axis(a, order[:2], axis=0) for a in (slopes, errors))
+    best = error[0]
+    if len(rungs) > 1:
+        apart = np.abs(slope[0] - slope[1])
+        best = np.where(np.isfinite(error[1]) & (apart > _ESTIMATES * (error[0] + error[1])), apart, best)
+    return float(case.w @ slope[0]), float(np.abs(case.w) @ best)
+
+
+def _refine(value: float, error: float, case: Case) -> tuple[float, float]:
     """The complex-step value where there is one within the differences' error, else these differences.
 
     Squire & Trapp, SIAM Review 40 (1998), doi 10.1137/S003614459631241X. It has no rounding to speak of, but is silently
     wrong for what is not analytic (abs, maximum): so it may sharpen an estimate and never replaces one.
     """
-    value, error = min(measured, key=lambda m: m[1])
     if error <= 1e-10 * abs(value):
-        return measured
+        return value, error
     exact = case.complex_step()
     if exact is None or not abs(exact - value) <= _ESTIMATES * error <= 1e-2 * max(abs(value), case.scale):
-        return measured
-    return [(exact, _EPS * abs(exact))]
+        return value, error
+    return exact, _EPS * abs(exact)
 
 
-def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) -> Verdict:
+def _decide(rungs: list[Rung], case: Case) -> Verdict:
     """The verdict where differences don't simply confirm the analytic value."""
-    best, *others = sorted(measured, key=lambda m: m[1])
-    value, error = best
-    if others and not _consistent(best, others[0]):
-        error = abs(value - others[0][0])  # they differ by more than they admit: neither is to be believed further
+    rungs = sorted(rungs, key=lambda r: -r.step)
+    kinked = bent(rungs)
+    value, error = _best(rungs, kinked, case)
+    if not kinked.any():
+        value, error = _refine(value, error, case)
     size = float(np.abs(case.w) @ np.abs(case.at))
     error = max(error, _EPS * size)  # a rule rounds as well
     fits = case.tolerance.allows(case.analytic, value, case.scale, error)
@@ -128,32 +161,34 @@ def _decide(rungs: list[Rung], measured: list[tuple[float, float]], case: Case) 
     if abs(case.analytic) <= _ROUNDING * case.whole and abs(value) + error <= _RESIDUE * case.whole:
         return Verdict(RIGHT, value, error)  # zero: this is what larger numbers leave when they cancel
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
-    pair = sorted(sided, key=lambda r: -r.step)[-2:]
-    kink = _at_a_kink(pair[0], pair[1], case) if len(pair) == 2 else None
+    kink = _at_a_kink(sided[-2:], case) if len(sided) > 1 else None
     if kink is not None:
         return kink
-    jumps = len(pair) == 2 and _jumps(pair[0], pair[1])
+    jumps = len(sided) > 1 and _jumps(*sided[-2:])
     if resolved and not (jumps and _stands_apart(sided)):
         return Verdict(WRONG, value, error)
     why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
 
 
-def _at_a_kink(far: Rung, near: Rung, case: Case) -> Verdict | None:
+def _at_a_kink(pair: Sequence[Rung], case: Case) -> Verdict | None:
     """A jump of slope that stays as the step shrinks; what lies between the slopes is accepted.
 
-    Taken output by output: relu(x) - relu(-x) is smooth at 0, but its parts are not.
+    Taken output by output: relu(x) - relu(-x) is smooth at 0, but its parts are not. A kink right at the point shows
+    both its slopes. One just beside it, as near as the shortest step, hides them in the secants.
     """
-    jump, before = near.right - near.left, far.right - far.left
-    visible = np.abs(jump) > 20 * near.noise + 1e-9 * (np.abs(near.left) + np.abs(near.right))
-    with np.errstate(all="ignore"):
-        ratio = before / jump
-    kinked = visible & (ratio > 0.75) & (ratio < 1.5)
+    far, near = pair
+    kinked = bent(pair)[-1]
     if not kinked.any():
         return None
+    beside = kinked & (far.jump > 1.5 * near.jump)
+    least, largest = near.secants()
+    room = largest - least
+    low = np.where(beside, least - room, np.minimum(near.left, near.right))
+    high = np.where(beside, largest + room, np.maximum(near.left, near.right))
     w = case.w
     smooth = w[~kinked] @ near.slopes[~kinked]
-    sides = w[kinked] * near.left[kinked], w[kinked] * near.right[kinked]
+    sides = w[kinked] * low[kinked], w[kinked] * high[kinked]
     low, high = float(smooth + np.minimum(*sides).sum()), float(smooth + np.maximum(*sides).sum())
     error = float(np.abs(w) @ near.noise + np.abs(w[~kinked]) @ near.errors[~kinked])
     nearest = float(np.clip(case.analytic, low, high))
