@@ -16,6 +16,7 @@ from ..context import mode_switch
 from ..core import Node, Op
 from ..gradients import pull
 from ..tensor import tensor
+from .numeric import natural_steps
 from .patterns import Context, find_pattern
 from .problem import Problem, cotangent, second_order
 from .report import InputResult
@@ -24,7 +25,8 @@ from .search import Search
 from .verdict import KINK, UNCLEAR, WRONG, Tolerance
 
 _EXHAUSTIVE = 1000  # elements of a wrong gradient that are all looked at, for its pattern
-_RESIDUE = 1e-12
+_RESIDUE = 1e-12  # what rounding leaves where numbers of ordinary size cancel
+_BESIDE_RESIDUE = "it has an input that is rounding residue, below 1e-12"
 _AT_A_KINK = 6  # random directions tried there
 
 
@@ -186,37 +188,31 @@ class Inquest:
                 self._add(Fault(_name(node), number, node.site, j, x.shape, result=search.results[j], order=2))
 
     def _is_wrong(self, search: Search, j: int, number: int, node: Node) -> bool:
-        """One random direction, and more where there is a kink: ties that each take all pass many of them."""
+        """One random direction; more where there is a kink, and element by element where it can't tell.
+
+        Ties that each take all pass many directions. What rounding left of a zero has no step that is small enough for
+        it, save one of its own size.
+        """
         everything = np.arange(search.results[j].analytic.size)
         if not everything.size:
             return False
         verdict = search.along(j, everything)
+        if verdict.kind == WRONG and _has_residue(search.target.point):
+            search.steps[j] = _steps_beside_residue(search.target.point, j)
+            verdict = search.along(j, everything)
+            verdict = verdict if verdict.kind == WRONG else verdict._replace(kind=UNCLEAR, why=_BESIDE_RESIDUE)
         if verdict.kind == KINK:
             self.kinked.append(_place(number, node))
             more = [search.along(j, everything, signs=np.ones(everything.size))]
             more += [search.along(j, everything) for _ in range(_AT_A_KINK)]
             return any(v.kind == WRONG for v in more)
         if verdict.kind == UNCLEAR:
-            self.unclear.append(f"{_place(number, node)}: {verdict.why}")
-        if verdict.kind == WRONG and self._is_residue(search, j):
-            self.unclear.append(f"{_place(number, node)}: it has an input that is rounding residue, below 1e-12")
-            return False
+            self._look_closer(search, j)
+            if search.results[j].of(WRONG):
+                return True
+            if search.results[j].of(UNCLEAR):
+                self.unclear.append(f"{_place(number, node)}: {verdict.why}")
         return verdict.kind == WRONG
-
-    def _is_residue(self, search: Search, j: int) -> bool:
-        """Whether the op sits on a number that rounding left of a zero, where no step is small enough for it.
-
-        An argument's own residue is moved in steps of its own size; a pole or period as narrow as another
-        argument's can't be judged at all.
-        """
-        tiny = [(x != 0) & (np.abs(x) < _RESIDUE) for x in search.target.point]
-        if any(t.any() for i, t in enumerate(tiny) if i != j):
-            return True
-        x = search.target.point[j]
-        if not tiny[j].any():
-            return False
-        steps = np.where(x == 0, 1.0, 2.0 ** np.floor(np.log2(np.abs(np.where(x == 0, 1.0, x)))))
-        return search.along(j, np.arange(x.size), steps=steps).kind != WRONG
 
     def _look_closer(self, search: Search, j: int) -> None:
         size = search.results[j].analytic.size
@@ -232,6 +228,18 @@ class Inquest:
                 known.times += 1
                 return
         self.faults.append(fault)
+
+
+def _has_residue(point: Sequence[np.ndarray]) -> bool:
+    return any(((x != 0) & (np.abs(x) < _RESIDUE)).any() for x in point)
+
+
+def _steps_beside_residue(point: Sequence[np.ndarray], j: int) -> np.ndarray:
+    """Steps of a residue's own size for itself and for zeros beside it; the usual ones for all else."""
+    x = np.abs(point[j])
+    least = min(float(np.abs(y).min(where=y != 0, initial=np.inf)) for y in point)
+    sizes = np.where(x == 0, least, x)
+    return np.where(sizes < _RESIDUE, 2.0 ** np.floor(np.log2(sizes)), natural_steps(point[j]))
 
 
 def _name(node: Node) -> str:

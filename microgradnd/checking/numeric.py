@@ -67,6 +67,13 @@ class Rung:
         apart = np.abs(self.right - self.left)
         return np.where(apart > 20 * self.noise + 1e-9 * (np.abs(self.left) + np.abs(self.right)), apart, 0.0)
 
+    def leaps(self, farther: Rung) -> np.ndarray:
+        """Which outputs move as far as they do at a `farther` step: they are not continuous, or noise."""
+        near, far = (
+            np.max([np.abs(y - r.at) for y in (*r.ahead[:n], *r.behind[:n])], axis=0) for r, n in ((self, 1), (farther, 3))
+        )
+        return (near > far / 4) & (near > 25 * self.noise * self.step)
+
     def secants(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the largest slope from one value to the next: a kink within hides in one of them only."""
         values = [*self.behind[::-1], self.at, *self.ahead]

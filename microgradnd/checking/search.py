@@ -103,15 +103,13 @@ class Search:
                 waiting += np.array_split(part, 2)
             spent += 1
 
-    def along(
-        self, i: int, elements: np.ndarray, signs: np.ndarray | None = None, steps: np.ndarray | None = None
-    ) -> Verdict:
+    def along(self, i: int, elements: np.ndarray, signs: np.ndarray | None = None) -> Verdict:
         """Judge gradient `i` along a direction that moves these elements, of about unit length in all.
 
         Of random magnitude as well as sign: two exchanged elements cancel in half of all sign vectors.
         """
         n = elements.size
-        steps = (self.steps[i] if steps is None else steps).flat[elements]
+        steps = self.steps[i].flat[elements]
         draw = (self.rng.integers(32, 97, n) * self.rng.choice([-1, 1], n)) / 64 if signs is None else signs
         moves = draw * steps * 2.0 ** -round(np.log2(n) / 2)
         g = self.results[i].analytic.flat[elements]

@@ -116,10 +116,14 @@ def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float,
     """The derivative, from each output's own best rung, and its estimated error.
 
     Kinks at various distances from the point may leave no single rung at which all outputs are smooth. Where an output's
-    two best differ by more than they admit, neither is to be believed further.
+    two best differ by more than they admit, neither is to be believed further; nor beyond the rounding of larger numbers
+    that it was computed from.
     """
     slopes = np.array([r.slopes for r in rungs])
     errors = np.array([np.where(k, np.maximum(r.errors, r.jump), r.errors) for r, k in zip(rungs, kinked, strict=True)])
+    moved = np.any([r.noise > 0 for r in rungs], axis=0)  # what moves at one step may drown in rounding at another
+    rounding = np.where(moved, case.eps * np.maximum(np.abs(case.at), case.whole), 0.0)
+    errors += np.array([rounding / r.step for r in rungs])
     errors = np.where(np.isfinite(slopes) & np.isfinite(errors), errors, np.inf)
     order = np.argsort(errors, axis=0, kind="stable")
     slope, error = (np.take_along_axis(a, order[:2], axis=0) for a in (slopes, errors))
@@ -161,11 +165,12 @@ def _decide(rungs: list[Rung], case: Case) -> Verdict:
     if abs(case.analytic) <= _ROUNDING * case.whole and abs(value) + error <= _RESIDUE * case.whole:
         return Verdict(RIGHT, value, error)  # zero: this is what larger numbers leave when they cancel
     sided = [r for r in rungs if np.isfinite(r.left).all() and np.isfinite(r.right).all()]
-    kink = _at_a_kink(sided[-2:], case) if len(sided) > 1 else None
+    leaps = len(sided) > 1 and bool(sided[-1].leaps(sided[-2]).any())
+    kink = _at_a_kink(sided[-2:], case) if len(sided) > 1 and not leaps else None
     if kink is not None:
         return kink
-    jumps = len(sided) > 1 and _jumps(*sided[-2:])
-    if resolved and not (jumps and _stands_apart(sided)):
+    jumps = leaps or (len(sided) > 1 and _jumps(*sided[-2:]))
+    if resolved and not leaps and not (jumps and _stands_apart(sided)):
         return Verdict(WRONG, value, error)
     why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
