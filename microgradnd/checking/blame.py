@@ -56,11 +56,15 @@ class Alone:
         The call: positional values, of which narrow floats are widened to float64, and keyword options.
     arguments
         Which of the values to differentiate with respect to.
+    widen
+        False leaves narrow floats as they are.
     """
 
-    def __init__(self, op: Op, given: Sequence[Any], options: dict[str, Any], arguments: Sequence[int]) -> None:
+    def __init__(
+        self, op: Op, given: Sequence[Any], options: dict[str, Any], arguments: Sequence[int], widen: bool = True
+    ) -> None:
         self.op, self.options, self.arguments = op, options, list(arguments)
-        self.given = [_wide(v) for v in given]
+        self.given = [_wide(v) if widen else v for v in given]
         self.point = [np.asarray(self.given[i]) for i in self.arguments]
         self.out = np.asarray(self._compute(self.point))
         self.at = self.out.ravel().astype(np.float64)
@@ -68,11 +72,11 @@ class Alone:
         self.whole = 0.0  # what is inside of an op is not seen
 
     @classmethod
-    def of(cls, node: Node) -> Alone:
+    def of(cls, node: Node, widen: bool = True) -> Alone:
         """A recorded op, at its recorded inputs."""
         op: Any = node.op
         wanted = [i for i, x in enumerate(node.inputs or ()) if isinstance(x, Node) and x.tracked]
-        return cls(op, node.values, node.options, wanted)
+        return cls(op, node.values, node.options, wanted, widen)
 
     def at_values(self, given: Sequence[Any]) -> Alone:
         """The same op at other inputs."""
@@ -160,6 +164,15 @@ class Inquest:
             if node.op is not None and not node.op.surrogate:
                 self._attempt(self._examine_rules, number, node)
 
+    def rough(self) -> list[str]:
+        """Ops at a point where they are not smooth, or can't be judged: what is right there depends on what is near."""
+        if not (self.kinked or self.unclear):
+            for number, node in enumerate(self.nodes, 1):
+                search = Alone.of(node).search(self.tolerance, self.rng)
+                if not all(search.is_smooth(j) for j in range(len(search.results))):
+                    self.kinked.append(_place(number, node))
+        return self.kinked or self.unclear
+
     def _attempt(self, examine: Callable[[int, Node], None], number: int, node: Node) -> None:
         try:
             examine(number, node)
@@ -172,6 +185,9 @@ class Inquest:
         for j, argument in enumerate(alone.arguments):
             if self._is_wrong(search, j, number, node):
                 self._look_closer(search, j)
+                if search.results[j].cleared:
+                    self.unclear.append(f"{_place(number, node)}: too much rounding, or too steep, for differences")
+                    continue
                 fault = Fault(_name(node), number, node.site, argument, alone.point[j].shape, result=search.results[j])
                 fault.pattern = find_pattern(Context(alone, search, j))
                 fault.reproduce = smallest_call(alone, j, search)
@@ -185,7 +201,8 @@ class Inquest:
         for j, x in enumerate(problem.point):
             if self._is_wrong(search, j, number, node):
                 self._look_closer(search, j)
-                self._add(Fault(_name(node), number, node.site, j, x.shape, result=search.results[j], order=2))
+                if not search.results[j].cleared:
+                    self._add(Fault(_name(node), number, node.site, j, x.shape, result=search.results[j], order=2))
 
     def _is_wrong(self, search: Search, j: int, number: int, node: Node) -> bool:
         """One random direction; more where there is a kink, and element by element where it can't tell.

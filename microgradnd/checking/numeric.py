@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,11 +69,12 @@ class Rung:
         return np.where(apart > 20 * self.noise + 1e-9 * (np.abs(self.left) + np.abs(self.right)), apart, 0.0)
 
     def leaps(self, farther: Rung) -> np.ndarray:
-        """Which outputs move as far as they do at a `farther` step: they are not continuous, or noise."""
+        """Which outputs move as far as at a `farther` step, or in whole numbers: they are not continuous, or noise."""
         near, far = (
             np.max([np.abs(y - r.at) for y in (*r.ahead[:n], *r.behind[:n])], axis=0) for r, n in ((self, 1), (farther, 3))
         )
-        return (near > far / 4) & (near > 25 * self.noise * self.step)
+        stairs = np.all([y == np.rint(y) for y in (self.at, *self.ahead, *self.behind)], axis=0) & (near > 0)
+        return stairs | (near > far / 4) & (near > 25 * self.noise * self.step)
 
     def secants(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the largest slope from one value to the next: a kink within hides in one of them only."""
@@ -86,7 +88,41 @@ class Rung:
         return float(w @ self.slopes), float(np.abs(w) @ self.errors)
 
 
-def climb(along: Along, at: np.ndarray, eps: float) -> Iterator[Rung]:
+class Glance(NamedTuple):
+    """What four values of the function around a point say: enough to confirm a slope, where it is smooth."""
+
+    slopes: np.ndarray
+    noise: np.ndarray  # rounding, of each slope
+    changes: np.ndarray  # by how much each slope changes with the step
+    apart: np.ndarray  # by how much the two sides disagree
+    ahead: list[np.ndarray]
+    behind: list[np.ndarray]
+    step: float
+
+    def weigh(self, w: np.ndarray) -> tuple[float, float]:
+        """The derivative of ``w @ outputs``, and its error if the next term of the series is no larger than this one."""
+        return float(w @ self.slopes), float(np.abs(w) @ (self.noise + (2 * self.step) ** 2 * self.changes))
+
+
+def base_step(eps: float) -> float:
+    """The step to begin with, for a function that computes in numbers of this spacing."""
+    return BASE if eps <= np.finfo(np.float64).eps else float(2.0 ** round(np.log2(eps) / 5))
+
+
+def glance(along: Along, at: np.ndarray, eps: float) -> Glance:
+    """The slopes at the base step, by four calls."""
+    h = base_step(eps)
+    ahead, behind = _values(along, at, h, _STEPS[:2])
+    with np.errstate(all="ignore"):
+        (p, pp), (m, mm) = ahead, behind
+        fine, middle = (p - m) / (2 * h), (pp - mm) / (4 * h)
+        size = np.fmax(np.fmax(np.abs(pp), np.abs(mm)), np.abs(at))
+        noise = np.where((fine != 0) | (middle != 0), 4 * eps * size / h, 0.0)
+        apart = np.abs(2 * (p + m - 2 * at) / h - (pp + mm - 2 * at) / (2 * h))
+        return Glance((4 * fine - middle) / 3, noise, np.abs(fine - middle) / 3, apart, ahead, behind, h)
+
+
+def climb(along: Along, at: np.ndarray, eps: float, begun: Glance) -> Iterator[Rung]:
     """One rung after the other: the base step first, then others to fall back on.
 
     Parameters
@@ -97,17 +133,21 @@ def climb(along: Along, at: np.ndarray, eps: float) -> Iterator[Rung]:
         The outputs at the point itself.
     eps
         Spacing of the floating-point numbers that the function computes with.
+    begun
+        What is known already at the base step.
     """
-    base = BASE if eps <= np.finfo(np.float64).eps else 2.0 ** round(np.log2(eps) / 5)
     for factor in LADDER:
-        yield measure(along, at, base * factor, eps)
+        h = base_step(eps) * factor
+        known = (begun.ahead, begun.behind) if factor == 1 else ([], [])
+        rest = _values(along, at, h, _STEPS[len(known[0]) :])
+        with np.errstate(all="ignore"):
+            yield Rung(h, known[1] + rest[1], at, known[0] + rest[0], eps)
 
 
-def measure(along: Along, at: np.ndarray, h: float, eps: float) -> Rung:
-    """The slopes at step `h`, by six calls."""
-    ahead, behind = ([_like(along(sign * k * h), at) for k in _STEPS] for sign in (1, -1))
-    with np.errstate(all="ignore"):
-        return Rung(h, behind, at, ahead, eps)
+def _values(along: Along, at: np.ndarray, h: float, multiples: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The outputs at these multiples of the step ahead of the point, and behind it."""
+    ahead, behind = ([_like(along(sign * k * h), at) for k in multiples] for sign in (1, -1))
+    return ahead, behind
 
 
 def _one_sided(slopes: list[np.ndarray]) -> np.ndarray:

@@ -1,22 +1,31 @@
 """The gradient in the inputs' own, narrower dtype, held against the same formula in float64.
 
 The formula is checked in float64, where differences are sharp. What is left to go wrong in float32 or float16 is
-rounding (cancellation, overflow) and an op that silently widens its result.
+rounding (cancellation, overflow), an op that silently widens its result, and a rule that is another one there. Each op is
+looked at by itself first, at the values it got; what no op does alone, they do together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from .problem import Problem
+from ..backward import walk
+from ..context import mode_switch
+from ..core import Node
+from .blame import Alone
+from .problem import Problem, Recording, cotangent
 
 # Relative to each element, and to the largest of its input.
 _ALLOWED = {np.dtype(np.float32): (1e-4, 1e-6), np.dtype(np.float16): (3e-2, 1e-2)}
+_TERMS = 16  # as many cotangents' rounding may add up in one element
 
 
-def find_narrow_trouble(problem: Problem, w: np.ndarray, wide: Sequence[np.ndarray]) -> list[str]:
+def find_narrow_trouble(
+    problem: Problem, w: np.ndarray, wide: Sequence[np.ndarray], rng: np.random.Generator
+) -> list[str]:
     """Say what goes wrong in the inputs' own dtype; nothing for float64 inputs.
 
     Parameters
@@ -25,28 +34,80 @@ def find_narrow_trouble(problem: Problem, w: np.ndarray, wide: Sequence[np.ndarr
         The function, and the cotangent of its outputs.
     wide
         The gradients computed in float64.
+    rng
+        For the cotangents of ops by themselves.
     """
     given = problem.native_point()
     if all(x.dtype not in _ALLOWED for x in given):
         return []
     run = problem.record(given)
-    found = [
-        f"{x} in, float64 out: op #{number} `{node.op.name if node.op else ''}` widens its input, recorded at {node.site}"
-        for number, node in enumerate(run.nodes(), 1)
-        for x in [np.result_type(*(v.dtype for v in node.values if hasattr(v, "dtype") and v.dtype.kind == "f"))]
-        if x.itemsize < node.value.dtype.itemsize and "dtype" not in node.options
-    ]
+    found = list(_widened(run)) + list(_inaccurate(run, rng))
+    if found:
+        return found[:3]
+    largest = _largest_cotangent(run, w)
     for leaf, x, g, right in zip(problem.checked, given, problem.pull(run, w), wide, strict=True):
         if x.dtype in _ALLOWED:
-            relative, absolute = _ALLOWED[x.dtype]
-            limit = relative * np.abs(right) + absolute * np.abs(right).max(initial=0.0)
-            apart = np.abs(g.astype(np.float64) - right)
-            wrong = ~(apart <= limit) & np.isfinite(right)
-            if wrong.any():
-                k = int(np.argmax(np.where(wrong, np.nan_to_num(apart, nan=np.inf), -1)))
-                place = [int(i) for i in np.unravel_index(k, right.shape)]
+            numbers = _disagreement(g, right, _TERMS * float(np.finfo(x.dtype).eps) * largest)
+            if numbers:
                 found.append(
-                    f"in {x.dtype} the gradient of {leaf.name} at {place} is {g.flat[k]:.6g}, in float64 it is "
-                    f"{right.flat[k]:.6g}: the formula is right, and loses its digits to cancellation or overflow"
+                    f"in {x.dtype} the gradient of {leaf.name} at {numbers}: the formula is right, "
+                    "and loses its digits to cancellation or overflow"
                 )
     return found[:3]
+
+
+def _widened(run: Recording) -> Iterator[str]:
+    """Ops that give more digits than they got."""
+    for number, node in enumerate(run.nodes(), 1):
+        x = np.result_type(*(v.dtype for v in node.values if hasattr(v, "dtype") and v.dtype.kind == "f"))
+        if x.itemsize < node.value.dtype.itemsize and "dtype" not in node.options:
+            name = node.op.name if node.op else ""
+            yield f"{x} in, float64 out: op #{number} `{name}` widens its input, recorded at {node.site}"
+
+
+def _inaccurate(run: Recording, rng: np.random.Generator) -> Iterator[str]:
+    """Ops whose own rule gives something else in their narrow dtype than in float64."""
+    for number, node in enumerate(run.nodes(), 1):
+        if node.value.dtype not in _ALLOWED or node.op is None or node.op.surrogate:
+            continue
+        try:
+            narrow, wide = Alone.of(node, widen=False), Alone.of(node)
+            w = cotangent(wide.at.shape, rng)
+            pairs = zip(narrow.arguments, narrow.pull(w), wide.pull(w), strict=True)
+            wrong = [(i, numbers) for i, g, right in pairs if (numbers := _disagreement(g, right, 0.0))]
+        except Exception:
+            continue  # what a rule raises is said where it is checked in float64
+        if wrong:
+            yield (
+                f"op #{number} `{node.op.name}` is right in float64 and not in {node.value.dtype}: its vjp for argument "
+                f"{wrong[0][0]} at {wrong[0][1]}, recorded at {node.site}"
+            )
+
+
+def _largest_cotangent(run: Recording, w: np.ndarray) -> float:
+    largest, start = 0.0, 0
+    with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
+        for y in run.outputs:
+            size = np.size(y.value if isinstance(y, Node) else y)
+            part, start = w[start : start + size], start + size
+            if isinstance(y, Node) and y.tracked:
+                seed: Any = part.reshape(y.value.shape).astype(y.value.dtype)
+                sizes = [float(np.abs(g).max(initial=0.0)) for _, g in walk(y, seed)]
+                largest = max([largest, *(size for size in sizes if np.isfinite(size))])
+    return largest
+
+
+def _disagreement(g: np.ndarray, right: np.ndarray, rounding: float) -> str:
+    """The place and the values where a narrow gradient is worst; "" if it is as good as its dtype allows."""
+    if g.dtype not in _ALLOWED:
+        return ""
+    relative, absolute = _ALLOWED[g.dtype]
+    with np.errstate(all="ignore"):
+        limit = relative * np.abs(right) + absolute * np.abs(right).max(initial=0.0) + rounding
+        apart = np.abs(g.astype(np.float64) - right)
+    wrong = ~(apart <= limit) & np.isfinite(right)
+    if not wrong.any():
+        return ""
+    k = int(np.argmax(np.where(wrong, np.nan_to_num(apart, nan=np.inf), -1)))
+    place = [int(i) for i in np.unravel_index(k, right.shape)]
+    return f"{place} is {g.flat[k]:.6g}, in float64 it is {right.flat[k]:.6g}"

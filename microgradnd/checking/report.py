@@ -48,6 +48,11 @@ class InputResult:
         """The flat indices of this verdict."""
         return [k for k, verdict in self.verdicts.items() if verdict.kind == kind]
 
+    @property
+    def cleared(self) -> bool:
+        """Whether every element was looked at alone, and none is wrong or on a kink."""
+        return len(self.verdicts) == self.analytic.size and not (self.of(WRONG) or self.of(KINK))
+
     def element(self, k: int) -> Element:
         """What is known of the element at a flat index."""
         verdict, a = self.verdicts[k], float(self.analytic.flat[k])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-from .numeric import Along, natural_steps
+from .numeric import Along, climb, glance, natural_steps
 from .report import InputResult
-from .verdict import KINK, RIGHT, WRONG, Case, Tolerance, Verdict, judge
+from .verdict import KINK, RIGHT, WRONG, Case, Tolerance, Verdict, bent, judge
 
 _DIRECTIONS = 4  # one misses an element off by 1e-4 in some tenth of all draws; four, in hardly any
 _SAMPLE = 24  # elements looked at alone where a big gradient is wrong
@@ -117,6 +118,16 @@ class Search:
             analytic = float(g @ moves)
             scale = float(np.abs(g * moves).sum(where=np.isfinite(g)))
         return judge(self._case(self._line(i, elements, moves), analytic, scale))
+
+    def is_smooth(self, i: int) -> bool:
+        """Whether the outputs have one slope each where array `i` is moved."""
+        x = self.target.point[i]
+        moves = self.steps[i].ravel() * self.rng.choice([-1.0, 1.0], x.size)
+        along: Along = self._line(i, np.arange(x.size), moves)
+        first = glance(along, self.target.at, self.target.eps)
+        far, near = itertools.islice(climb(along, self.target.at, self.target.eps, first), 2)
+        with np.errstate(all="ignore"):
+            return bool(np.isfinite(near.slopes).all()) and not (bent([far, near]) | near.leaps(far)).any()
 
     def _line(self, i: int, elements: Sequence[int] | np.ndarray, moves: np.ndarray) -> _Line:
         return _Line(self.target, i, elements, moves)

@@ -93,9 +93,9 @@ class _Check:
                 report.broken.append(f"backward raised {type(error).__name__}: {error}")
             return
         if order == 1:
-            report.broken += precision.find_narrow_trouble(problem, w, analytic)
+            report.broken += precision.find_narrow_trouble(problem, w, analytic, self.rng)
             if not inquest.faults:
-                trouble, note = self.transpose(problem, w, analytic)
+                trouble, note = self.transpose(problem, w, analytic, inquest)
                 report.broken += trouble
                 report.notes += note
         names = [leaf.name if order == 1 else f"{leaf.name} (second order)" for leaf in problem.checked]
@@ -107,12 +107,14 @@ class _Check:
             f"{place} declares a surrogate gradient, and was not held against differences"
             for place in inquest.surrogates
         ]
-        report.notes += [f"{place} could not be judged by itself" for place in inquest.unclear]
+        report.notes += [f"{place} could not be judged by itself" for place in dict.fromkeys(inquest.unclear)]
         wrong = [(x, k) for x in results for k in x.of(WRONG)]
         if wrong and not inquest.faults:
-            self.explain(problem, inquest, wrong, report)
+            self.explain(problem, inquest, search, wrong, report)
 
-    def transpose(self, problem: Problem, w: np.ndarray, analytic: list[np.ndarray]) -> tuple[list[str], list[str]]:
+    def transpose(
+        self, problem: Problem, w: np.ndarray, analytic: list[np.ndarray], inquest: Inquest
+    ) -> tuple[list[str], list[str]]:
         """Hold forward mode against reverse: <w, J v> is <Jᵀ w, v>. What is wrong, and what is only worth a note."""
         v = [cotangent(x.shape, self.rng) for x in problem.point]
         try:
@@ -128,17 +130,20 @@ class _Check:
             or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size + rounding
         ):
             return [], []
+        if not np.isfinite(forward) and inquest.rough():
+            return [], [f"forward mode (mg.jvp) gives {forward} here, where {inquest.rough()[0]} is not smooth"]
         trouble = (
             f"forward mode disagrees with reverse: <w, J v> is {forward:.6g} by mg.jvp, and {sum(parts):.6g} by vjp; "
             "a rule that is not linear in its cotangent, or leaves the graph (.data, np.asarray), does that"
         )
         return [trouble], []
 
-    def explain(self, problem: Problem, inquest: Inquest, wrong: list[Any], report: Report) -> None:
+    def explain(self, problem: Problem, inquest: Inquest, search: Search, wrong: list[Any], report: Report) -> None:
         """Every op is right by itself, and the whole is wrong: find the broken path."""
         nodes = problem.recorded.nodes()
-        lost = leaks.find_overwritten(nodes) or leaks.find_leak(problem, self.rng)
-        excuse = inquest.surrogates[:1] or inquest.kinked[:1] or inquest.unclear[:1]
+        smooth = all(search.is_smooth(i) for i, x in enumerate(search.results) if x.of(WRONG))
+        lost = leaks.find_overwritten(nodes) or leaks.find_leak(problem, self.rng, certain=not smooth)
+        excuse = [] if lost else inquest.surrogates[:1] or inquest.rough()[:1] or ["a kink of the whole"] * (not smooth)
         kind = KINK if inquest.surrogates or inquest.kinked else UNCLEAR
         if lost:
             report.broken.append(lost)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .numeric import Along, Rung, climb
+from .numeric import Along, Glance, Rung, climb, glance
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 
@@ -17,6 +17,8 @@ _EPS = 2.0**-52
 _ROUNDING = 1e-14  # a slope below this part of the function's own size is rounding
 _RESIDUE = 1e-11  # and differences below this part, which divide rounding by the step
 _FLAT = 1e-7  # and differences that leave no more than this part open confirm it
+_SIDED = 1e-2  # sides that differ by no more than this part are one slope, as far as a first look shows
+_INVISIBLE = 1e-6  # nor does what differs by no more than this part of the steepest output
 _FALLS_SLOWLY = (0.75, 16)  # how the two sides at a kink part from one rung to the next
 
 
@@ -74,9 +76,12 @@ def judge(case: Case) -> Verdict:
     """Compare one analytic derivative with differences: six calls if they agree, up to thirty if not."""
     if not np.isfinite(case.at).all():
         return Verdict(UNCLEAR, np.nan, np.inf, why="f is not finite here")
+    first = glance(case.along, case.at, case.eps)
+    if _confirmed(first, case):
+        return Verdict(RIGHT, *first.weigh(case.w))
     rungs: list[Rung] = []
     measured: list[tuple[float, float]] = []
-    for rung in climb(case.along, case.at, case.eps):
+    for rung in climb(case.along, case.at, case.eps, first):
         rungs.append(rung)
         value, error = rung.weigh(case.w)
         if not np.isfinite(value):
@@ -84,13 +89,33 @@ def judge(case: Case) -> Verdict:
         measured.append((value, error))
         size = max(abs(value), case.scale)
         sharp = error <= 1e-7 * abs(value) + 1e-10 * case.scale  # enough to believe an agreement
-        if case.tolerance.allows(case.analytic, value, case.scale, error if sharp else 0.0) and error <= 1e-5 * size:
+        agrees = case.tolerance.allows(case.analytic, value, case.scale, error if sharp else 0.0)
+        if agrees and error <= 1e-5 * size and not _has_sides(rung.jump, rung.slopes, rung.noise):
             return Verdict(RIGHT, value, error)
         far_off = len(measured) > 1 and abs(case.analytic - value) > 300 * max(error, measured[-2][1])
-        if len(measured) > 1 and _consistent(*measured[-2:]) and (far_off or error <= 1e-10 * size):
+        if len(measured) > 1 and _consistent(*measured[-2:]) and (agrees or far_off or error <= 1e-10 * size):
             if not bent(rungs).any():
                 break
     return _decide(rungs, case) if measured else _at_an_edge(rungs, case)
+
+
+def _confirmed(first: Glance, case: Case) -> bool:
+    """Whether four values already agree with the analytic slope, to within rounding that is small beside it."""
+    value, error = first.weigh(case.w)
+    noise, change = float(np.abs(case.w) @ first.noise), float(np.abs(case.w) @ first.changes)
+    sharp = noise <= 1e-7 * abs(value) + 1e-10 * case.scale
+    return (
+        case.tolerance.allows(case.analytic, value, case.scale, noise if sharp else 0.0)
+        and change <= 1e-5 * max(abs(value), case.scale)
+        and error < np.inf
+        and not _has_sides(first.apart, first.slopes, first.noise)
+    )
+
+
+def _has_sides(apart: np.ndarray, slopes: np.ndarray, noise: np.ndarray) -> bool:
+    """Whether the one-sided slopes of some output may differ, though central differences are right: as at |x|'(0) = 0."""
+    size = np.abs(slopes)
+    return bool(np.any(apart > _SIDED * size + _INVISIBLE * size.max(initial=0.0) + 20 * noise))
 
 
 def bent(rungs: Sequence[Rung]) -> np.ndarray:
@@ -112,8 +137,8 @@ def _consistent(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return abs(one[0] - other[0]) <= _ESTIMATES * (one[1] + other[1])
 
 
-def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float, float]:
-    """The derivative, from each output's own best rung, and its estimated error.
+def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float, float, float]:
+    """The derivative, from each output's own best rung, its estimated error, and how far the next best differs.
 
     Kinks at various distances from the point may leave no single rung at which all outputs are smooth. Where an output's
     two best differ by more than they admit, neither is to be believed further; nor beyond the rounding of larger numbers
@@ -127,11 +152,11 @@ def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float,
     errors = np.where(np.isfinite(slopes) & np.isfinite(errors), errors, np.inf)
     order = np.argsort(errors, axis=0, kind="stable")
     slope, error = (np.take_along_axis(a, order[:2], axis=0) for a in (slopes, errors))
-    best = error[0]
-    if len(rungs) > 1:
-        apart = np.abs(slope[0] - slope[1])
-        best = np.where(np.isfinite(error[1]) & (apart > _ESTIMATES * (error[0] + error[1])), apart, best)
-    return float(case.w @ slope[0]), float(np.abs(case.w) @ best)
+    if len(rungs) == 1:
+        return float(case.w @ slope[0]), float(np.abs(case.w) @ error[0]), 0.0
+    apart = np.where(np.isfinite(error[1]), np.abs(slope[0] - slope[1]), 0.0)
+    best = np.where(apart > _ESTIMATES * (error[0] + error[1]), apart, error[0])
+    return float(case.w @ slope[0]), float(np.abs(case.w) @ best), float(np.abs(case.w) @ apart)
 
 
 def _refine(value: float, error: float, case: Case) -> tuple[float, float]:
@@ -152,7 +177,7 @@ def _decide(rungs: list[Rung], case: Case) -> Verdict:
     """The verdict where differences don't simply confirm the analytic value."""
     rungs = sorted(rungs, key=lambda r: -r.step)
     kinked = bent(rungs)
-    value, error = _best(rungs, kinked, case)
+    value, error, doubt = _best(rungs, kinked, case)
     if not kinked.any():
         value, error = _refine(value, error, case)
     size = float(np.abs(case.w) @ np.abs(case.at))
@@ -170,7 +195,8 @@ def _decide(rungs: list[Rung], case: Case) -> Verdict:
     if kink is not None:
         return kink
     jumps = leaps or (len(sided) > 1 and _jumps(*sided[-2:]))
-    if resolved and not leaps and not (jumps and _stands_apart(sided)):
+    sure = not case.tolerance.allows(case.analytic, value, case.scale, max(error, doubt))
+    if resolved and sure and not leaps and not (jumps and _stands_apart(sided)):
         return Verdict(WRONG, value, error)
     why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
