@@ -71,10 +71,13 @@ class Rung:
     def leaps(self, farther: Rung) -> np.ndarray:
         """Which outputs move as far as at a `farther` step, or in whole numbers: they are not continuous, or noise."""
         near, far = (
-            np.max([np.abs(y - r.at) for y in (*r.ahead[:n], *r.behind[:n])], axis=0) for r, n in ((self, 1), (farther, 3))
+            np.max([np.abs(y - r.at) for y in (*r.ahead[:n], *r.behind[:n])], axis=0)
+            for r, n in ((self, 1), (farther, 3))
         )
-        stairs = np.all([y == np.rint(y) for y in (self.at, *self.ahead, *self.behind)], axis=0) & (near > 0)
-        return stairs | (near > far / 4) & (near > 25 * self.noise * self.step)
+        stairs: np.ndarray = np.all([y == np.rint(y) for y in (self.at, *self.ahead, *self.behind)], axis=0) & (
+            near > 0
+        )
+        return np.asarray(stairs | (near > far / 4) & (near > 25 * self.noise * self.step))
 
     def secants(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the largest slope from one value to the next: a kink within hides in one of them only."""
@@ -144,7 +147,9 @@ def climb(along: Along, at: np.ndarray, eps: float, begun: Glance) -> Iterator[R
             yield Rung(h, known[1] + rest[1], at, known[0] + rest[0], eps)
 
 
-def _values(along: Along, at: np.ndarray, h: float, multiples: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _values(
+    along: Along, at: np.ndarray, h: float, multiples: Sequence[int]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The outputs at these multiples of the step ahead of the point, and behind it."""
     ahead, behind = ([_like(along(sign * k * h), at) for k in multiples] for sign in (1, -1))
     return ahead, behind

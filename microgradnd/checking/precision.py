@@ -68,20 +68,24 @@ def _widened(run: Recording) -> Iterator[str]:
 def _inaccurate(run: Recording, rng: np.random.Generator) -> Iterator[str]:
     """Ops whose own rule gives something else in their narrow dtype than in float64."""
     for number, node in enumerate(run.nodes(), 1):
-        if node.value.dtype not in _ALLOWED or node.op is None or node.op.surrogate:
-            continue
-        try:
-            narrow, wide = Alone.of(node, widen=False), Alone.of(node)
-            w = cotangent(wide.at.shape, rng)
-            pairs = zip(narrow.arguments, narrow.pull(w), wide.pull(w), strict=True)
-            wrong = [(i, numbers) for i, g, right in pairs if (numbers := _disagreement(g, right, 0.0))]
-        except Exception:
-            continue  # what a rule raises is said where it is checked in float64
-        if wrong:
-            yield (
-                f"op #{number} `{node.op.name}` is right in float64 and not in {node.value.dtype}: its vjp for argument "
-                f"{wrong[0][0]} at {wrong[0][1]}, recorded at {node.site}"
-            )
+        if node.value.dtype in _ALLOWED and node.op is not None and not node.op.surrogate:
+            place = _worst_argument(node, rng)
+            if place:
+                yield (
+                    f"op #{number} `{node.op.name}` is right in float64 and not in {node.value.dtype}: its vjp for "
+                    f"{place}, recorded at {node.site}"
+                )
+
+
+def _worst_argument(node: Node, rng: np.random.Generator) -> str:
+    try:
+        narrow, wide = Alone.of(node, widen=False), Alone.of(node)
+        w = cotangent(wide.at.shape, rng)
+        pairs = zip(narrow.arguments, narrow.pull(w), wide.pull(w), strict=True)
+    except Exception:
+        return ""  # what a rule raises is said where it is checked in float64
+    wrong = [f"argument {i} at {numbers}" for i, g, right in pairs if (numbers := _disagreement(g, right, 0.0))]
+    return wrong[0] if wrong else ""
 
 
 def _largest_cotangent(run: Recording, w: np.ndarray) -> float:

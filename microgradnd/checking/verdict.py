@@ -73,7 +73,7 @@ class Case(NamedTuple):
 
 
 def judge(case: Case) -> Verdict:
-    """Compare one analytic derivative with differences: six calls if they agree, up to thirty if not."""
+    """Compare one analytic derivative with differences: four calls if they agree, up to thirty if not."""
     if not np.isfinite(case.at).all():
         return Verdict(UNCLEAR, np.nan, np.inf, why="f is not finite here")
     first = glance(case.along, case.at, case.eps)
@@ -93,9 +93,9 @@ def judge(case: Case) -> Verdict:
         if agrees and error <= 1e-5 * size and not _has_sides(rung.jump, rung.slopes, rung.noise):
             return Verdict(RIGHT, value, error)
         far_off = len(measured) > 1 and abs(case.analytic - value) > 300 * max(error, measured[-2][1])
-        if len(measured) > 1 and _consistent(*measured[-2:]) and (agrees or far_off or error <= 1e-10 * size):
-            if not bent(rungs).any():
-                break
+        settled = len(measured) > 1 and _consistent(*measured[-2:]) and (agrees or far_off or error <= 1e-10 * size)
+        if settled and not bent(rungs).any():
+            break
     return _decide(rungs, case) if measured else _at_an_edge(rungs, case)
 
 
@@ -127,7 +127,9 @@ def bent(rungs: Sequence[Rung]) -> np.ndarray:
     rungs = sorted(rungs, key=lambda r: -r.step)
     jumps = np.array([np.nan_to_num(r.jump, nan=0.0, posinf=0.0) for r in rungs])
     marks = np.zeros(jumps.shape, dtype=bool)
-    persists = (jumps[1:] > 0) & (jumps[:-1] > _FALLS_SLOWLY[0] * jumps[1:]) & (jumps[:-1] < _FALLS_SLOWLY[1] * jumps[1:])
+    persists = (
+        (jumps[1:] > 0) & (jumps[:-1] > _FALLS_SLOWLY[0] * jumps[1:]) & (jumps[:-1] < _FALLS_SLOWLY[1] * jumps[1:])
+    )
     marks[1:] |= persists
     marks[:-1] |= persists
     return marks
