@@ -138,7 +138,7 @@ def op_text(module: ModuleType, name: str, op: Any) -> str:
     if own:
         return own
     names = arguments(op)
-    source = "np" if op.forward.__class__.__name__ == "ufunc" else "scipy.special"
+    sources = {"ufunc": f"`np.{op.name}`, written ", "partial": f"`scipy.special.{op.name}`, written "}
     shapes = f"that of `{names[0]}`" if len(names) == 1 else f"{' and '.join(f'`{n}`' for n in names)} broadcast"
     shapes = shapes if op.elementwise else "as of `np.matmul`"
     rules = [(n, vjp_text(op, i)) for i, n in enumerate(names) if op.vjps[i] is not None]
@@ -148,7 +148,7 @@ def op_text(module: ModuleType, name: str, op: Any) -> str:
     written = re.sub(r"\bx(\d)\b", lambda m: names[int(m[1])], forward_text(op))  # of a rule that names none
     call = example(f"{typed(module)}.{name}", op)
     return (
-        f"`{source}.{op.name}`, written ``{written}``.\n\n"
+        f"{sources.get(type(op.forward).__name__, '')}``{written}``.\n\n"
         f"Shapes: {shapes}.{domain} Gradient: {gradient}.\n\n"
         f">>> import microgradnd as mg\n>>> {call}\n{eval(call, {'np': np, 'mg': mg, 'nn': nn})!r}\n"  # noqa: S307 - our own text
     )

@@ -131,6 +131,11 @@ class Scope:
         Report what is recorded inside at the line that opened the scope, as a library of layers does
         whose own lines mean nothing to its user.
 
+    Raises
+    ------
+    RuntimeError
+        When it is opened again inside of another scope than at first.
+
     Examples
     --------
     >>> import microgradnd as mg

@@ -53,6 +53,11 @@ def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", 
     ax
         Axes to draw into.
 
+    Raises
+    ------
+    ValueError
+        If the measure was not taken.
+
     Examples
     --------
     >>> from microgradnd.nn import plots

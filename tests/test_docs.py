@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import microgradnd as mg
+from microgradnd import nn
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -26,3 +29,13 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "python -m pytest -n auto" in ci
     assert '".[test]"' in ci
     assert "python -m sphinx -W" in ci
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_that_a_page_speaks_of_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for prefix, module in (("mg", mg), ("nn", nn)):
+        for name in set(re.findall(rf"\b{prefix}\.([A-Za-z_]\w*)", text)):
+            assert hasattr(module, name) or name == "Linear", (
+                f"{page.name} speaks of {prefix}.{name}, which is not there"
+            )
