@@ -51,6 +51,8 @@ def write_arrays(path: AnyPath, arrays: Mapping[str, Array], metadata: Mapping[s
 
     Raises
     ------
+    TypeError
+        For an array of a dtype that such files don't hold.
     OSError
         If it can't be written; what was at `path` before is still there, whole.
     """
@@ -60,6 +62,11 @@ def write_arrays(path: AnyPath, arrays: Mapping[str, Array], metadata: Mapping[s
         raise ImportError('saving needs safetensors: pip install "microgradnd[train]"') from error
     # The writer dumps an array's buffer as it lies in memory: only C order is right (not ascontiguousarray,
     # which turns a zero-dimensional array into one of shape (1,)).
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+            raise TypeError(
+                f"{name} has dtype {array.dtype}, which safetensors files don't hold: convert it, to float64 say"
+            )
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_atomically(path, save(ordered, dict(metadata)))
 

@@ -28,6 +28,8 @@ def functional_call(model: Module, params: Mapping[str, Any], *inputs: Any) -> A
 
     Raises
     ------
+    TypeError
+        If `model` is no module, or `params` no mapping.
     KeyError
         If the model has no parameter of some name.
     ValueError
@@ -45,6 +47,10 @@ def functional_call(model: Module, params: Mapping[str, Any], *inputs: Any) -> A
     array([[1.],
            [2.]])
     """
+    if not isinstance(model, Module) or not isinstance(params, Mapping):  # type: ignore[redundant-expr]
+        raise TypeError(
+            f"functional_call takes a model and parameters by name, not {type(model).__name__} and {type(params).__name__}"
+        )
     own = dict(model.named_parameters())
     swapped: dict[int, Any] = {}
     for name, value in params.items():

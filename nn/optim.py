@@ -121,9 +121,11 @@ class Optimizer:
 
         Raises
         ------
-        ValueError
-            If the groups, names or shapes differ; nothing is loaded then.
+        TypeError, ValueError
+            If the groups, names or shapes differ, or a setting is out of its range; nothing is loaded then.
         """
+        if not isinstance(saved, Mapping) or not {"param_groups", "state"} <= saved.keys():  # type: ignore[redundant-expr]
+            raise ValueError(f"{type(saved).__name__} without param_groups and state, expected what state_dict() gives")
         groups, states = saved["param_groups"], saved["state"]
         mine = [len(group["params"]) for group in self.param_groups]
         theirs = [group["params"] for group in groups]
@@ -148,8 +150,9 @@ class Optimizer:
         if wrong or unknown:
             told = "\n  ".join(wrong + [f"setting {name} is of another optimiser" for name in sorted(set(unknown))])
             raise ValueError(f"this state doesn't fit {type(self).__name__}; nothing was loaded:\n  {told}")
-        for group, new in zip(self.param_groups, groups, strict=True):
-            group.update({k: v for k, v in new.items() if k != "params"})
+        settings = [{k: _checked(k, v, "[0, inf)") for k, v in new.items() if k != "params"} for new in groups]
+        for group, new in zip(self.param_groups, settings, strict=True):
+            group.update(new)
         for p, own, new in zip(self.parameters(), self.state, states, strict=True):
             own["step"] = int(new["step"])
             for name in self.keeps:
@@ -173,11 +176,15 @@ def _memory(state: State, name: str, x: np.ndarray) -> np.ndarray:
     return array
 
 
+def _as_list(params: Any) -> list[Any]:
+    if isinstance(params, Module | mg.Tensor) or not isinstance(params, Iterable):
+        raise TypeError(f"expected a list of tensors, not a {type(params).__name__}: pass model.parameters()")
+    return list(params)
+
+
 def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
     """Parameters and settings as checked groups."""
-    if isinstance(params, Module | mg.Tensor):
-        raise TypeError(f"an optimiser takes a list of tensors, not a {type(params).__name__}: pass model.parameters()")
-    given: list[Any] = list(params)
+    given = _as_list(params)
     groups: list[Any] = given if given and isinstance(given[0], Mapping) else [{"params": given}]
     for group in groups:
         if not isinstance(group, Mapping) or isinstance(group.get("params"), mg.Tensor | Module | str | None):
@@ -205,11 +212,11 @@ def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
     return groups
 
 
-def _checked(name: str, value: Any) -> Any:
-    """A setting as a Python number in its range, which leaves float32 parameters float32."""
+def _checked(name: str, value: Any, lr: str = "(0, inf)") -> Any:
+    """A setting as a Python number in its range; a schedule's `lr` may have come down to 0."""
     if name in _FLAGS:
         return bool(value)
-    return as_number(value, name, "(0, inf)" if name == "lr" else "[0, 1)" if name in _BELOW_ONE else "[0, inf)")
+    return as_number(value, name, lr if name == "lr" else "[0, 1)" if name in _BELOW_ONE else "[0, inf)")
 
 
 class SGD(Optimizer):
@@ -477,6 +484,19 @@ class RMSprop(Optimizer):
         np.subtract(x, work, x)
 
 
+def _gradients(params: Any) -> list[np.ndarray]:
+    """The gradients of those parameters that have one."""
+    return [p.grad for p in _as_list(params) if p.grad is not None]
+
+
+def _norm(g: np.ndarray) -> float:
+    """The Euclidean norm, also where squares overflow."""
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(g))
+    top = float(np.abs(g).max()) if math.isinf(norm) else math.inf
+    return norm if math.isinf(top) else top * float(np.linalg.norm(g / top))
+
+
 def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
     """Cut every element of the gradients to ``[-limit, limit]``, in place.
 
@@ -503,9 +523,8 @@ def clip_grad_value(params: Iterable[mg.Tensor], limit: float) -> None:
     array([ 0.5, -1. ])
     """
     limit = as_number(limit, "limit", "(0, inf]")
-    for p in params:
-        if p.grad is not None:
-            np.clip(p.grad, -limit, limit, out=p.grad)
+    for g in _gradients(params):
+        np.clip(g, -limit, limit, out=g)
 
 
 def clip_grad_norm(params: Iterable[mg.Tensor], limit: float) -> float:
@@ -540,8 +559,8 @@ def clip_grad_norm(params: Iterable[mg.Tensor], limit: float) -> float:
     array([0.6, 0.8])
     """
     limit = as_number(limit, "limit", "(0, inf]")
-    gradients = [p.grad for p in params if p.grad is not None]
-    norm = math.hypot(*(float(np.linalg.norm(g)) for g in gradients))
+    gradients = _gradients(params)
+    norm = math.hypot(*map(_norm, gradients))
     scale = limit / (norm + 1e-6)  # PyTorch's guard against 0 / 0
     if scale < 1:
         for g in gradients:

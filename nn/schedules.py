@@ -43,6 +43,8 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__} sets the lr of an optimiser, not of {optimizer!r}")
         self.optimizer = optimizer
         self.base = [float(group["lr"]) for group in optimizer.param_groups]
         self.count = 0
@@ -189,7 +191,7 @@ class WarmUp(Schedule):
     Raises
     ------
     ValueError
-        If `steps` is no whole number from 1 on.
+        If `steps` is no whole number from 1 on, or `before` no schedule of this optimiser.
 
     Examples
     --------
@@ -204,6 +206,8 @@ class WarmUp(Schedule):
     def __init__(self, optimizer: Optimizer, steps: int, before: Schedule | None = None) -> None:
         self.steps, self.before = as_size(steps, "steps"), before
         super().__init__(optimizer)
+        if not (before is None or (isinstance(before, Schedule) and before.optimizer is optimizer)):  # type: ignore[redundant-expr]
+            raise ValueError(f"before={before!r}, expected a schedule of the same optimiser")
         if before is not None:
             self.base = before.base
             self._apply()
@@ -323,7 +327,7 @@ class ReduceOnPlateau(Schedule):
         """Go on by one step, given what should become smaller: a validation loss, say."""
         if metric is None:
             raise TypeError("ReduceOnPlateau needs what to watch: step(validation_loss)")
-        if self.best == math.inf or metric < self.best - abs(self.best) * self.least:
+        if metric < (self.best - abs(self.best) * self.least if math.isfinite(self.best) else self.best):
             self.best, self.waited = float(metric), 0
         else:
             self.waited += 1

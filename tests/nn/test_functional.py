@@ -65,6 +65,9 @@ def test_names_and_shapes_are_checked() -> None:
         nn.functional_call(model, {"layers.0.w": np.ones((3, 4))}, X)
     with pytest.raises(ValueError, match=r"layers.0.W has shape \(3, 4\), got \(4, 3\)"):
         nn.functional_call(model, {"layers.0.W": np.ones((4, 3))}, X)
+    for arguments in ([model, [np.ones((3, 4))]], [np.ones(3), {}]):
+        with pytest.raises(TypeError, match="takes a model and parameters by name"):
+            nn.functional_call(*arguments, X)  # type: ignore[arg-type]
 
 
 def test_a_summary_is_of_a_model() -> None:

@@ -184,6 +184,17 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
         (lambda: nn.SGD([X * 2], lr=0.1), ValueError, "parameter 0 is the result of `multiply`"),
         (lambda: nn.SGD([mg.tensor([1, 2])], lr=0.1), ValueError, "parameter 0 is of dtype int64"),
         (lambda: nn.SGD([{"params": [X], "learning": 1}], lr=0.1), TypeError, "'learning' is no setting"),
+        (lambda: nn.SGD(None, lr=0.1), TypeError, "not a NoneType"),
+        (
+            lambda: nn.clip_grad_norm(X, 1.0),
+            TypeError,
+            r"expected a list of tensors, not a Tensor: pass model.parameters\(\)",
+        ),
+        (lambda: nn.clip_grad_value(nn.Dense(2, 2), 1.0), TypeError, "expected a list of tensors, not a Dense"),
+        (lambda: nn.clip_grad_norm([X], "1"), TypeError, "limit='1'"),
+        (lambda: nn.clip_grad_norm([X], math.nan), ValueError, "limit=nan"),
+        (lambda: nn.SGD([X], lr=0.1).load_state_dict({}), ValueError, "expected what state_dict"),
+        (lambda: nn.SGD([X], lr=0.1).load_state_dict(None), ValueError, "NoneType without param_groups"),
         (lambda: nn.clip_grad_norm([X], 0), ValueError, "limit=0"),
         (lambda: nn.clip_grad_value([X], -1), ValueError, "limit=-1"),
     ],
@@ -205,6 +216,13 @@ def test_foreign_state_is_refused_whole() -> None:
     with pytest.raises(ValueError, match=r"groups of \[1\] parameters"):
         nn.Adam([x, y]).load_state_dict(one.state_dict())
     assert other.param_groups[0]["lr"] == 0.2
+    state = one.state_dict()
+    state["param_groups"][0]["lr"] = 0.0  # where a cosine ends
+    one.load_state_dict(state)
+    state["param_groups"][0] |= {"lr": 0.5, "beta1": math.nan}
+    with pytest.raises(ValueError, match="beta1=nan"):
+        one.load_state_dict(state)
+    assert one.param_groups[0]["lr"] == 0.0
 
 
 def test_clipping() -> None:
@@ -217,3 +235,11 @@ def test_clipping() -> None:
     nn.clip_grad_value([a, b, c], 1.0)
     np.testing.assert_allclose([a.grad, b.grad], [[1, 0], [0, -1]])
     assert c.grad is None
+
+
+@pytest.mark.parametrize(("dtype", "large"), [(np.float32, 1e30), (np.float64, 1e200)])
+def test_gradients_whose_squares_overflow_are_clipped_too(dtype: Any, large: float) -> None:
+    a = mg.tensor(np.zeros(2), requires_grad=True, dtype=dtype)
+    a.grad = [3 * large, -4 * large]
+    assert nn.clip_grad_norm([a], 1.0) == pytest.approx(5 * large)
+    np.testing.assert_allclose(a.grad, [0.6, -0.8], rtol=1e-6)

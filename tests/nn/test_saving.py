@@ -159,6 +159,15 @@ def test_an_unregistered_class_gives_its_weights_only(tmp_path):
     assert_same(other.state_dict(), model.state_dict())
 
 
+@pytest.mark.parametrize("array", [np.zeros(2, complex), np.array(["a"]), np.zeros(1, "M8[s]")], ids=str)
+def test_dtypes_that_no_file_holds_are_named(tmp_path, array):
+    model = network()
+    model.extra = array
+    with pytest.raises(TypeError, match=r"extra.* has dtype .*, which safetensors files don't hold"):
+        nn.save(model, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
 def test_trees_of_plain_data_come_back():
     tree = {
         "numbers": [1, -2.5, True, None, float("inf"), 1e-300], "nested": {"t": (1, ("a", [])), 3: "x", "$": "dollar"},

@@ -79,6 +79,25 @@ def test_a_plateau_reduces_the_step_length() -> None:
         schedule.step()
 
 
+def test_a_plateau_knows_nothing_better_than_nan_but_any_number() -> None:
+    optimizer = make()
+    schedule = nn.ReduceOnPlateau(optimizer, gamma=0.5, patience=1)
+    for loss in [math.nan, 5.0, 4.0, 3.0, math.nan, 2.0]:
+        schedule.step(loss)
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    for _ in range(2):
+        schedule.step(math.nan)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_a_schedule_is_of_an_optimiser_and_what_follows_of_the_same() -> None:
+    with pytest.raises(TypeError, match="Cosine sets the lr of an optimiser"):
+        nn.Cosine(nn.Dense(2, 2), 3)  # type: ignore[arg-type]
+    for before in (nn.Cosine(make(), 3), 3):
+        with pytest.raises(ValueError, match="a schedule of the same optimiser"):
+            nn.WarmUp(make(), 3, before=before)  # type: ignore[arg-type]
+
+
 def test_a_plateau_after_a_warm_up() -> None:
     def warm_up() -> nn.WarmUp:
         optimizer = make()
