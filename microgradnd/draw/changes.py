@@ -81,10 +81,12 @@ def _gives_again(node: Node) -> bool:
         again = op.compute(node.values, node.options)
     except Exception:
         return True  # what it was given can't be put in again
-    return _alike(np.asarray(again), node.value)
+    read = [x for x in node.values if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    return _alike(np.asarray(again), node.value, max(map(_largest, [node.value, *read]), default=0.0))
 
 
-def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+def _alike(a: np.ndarray, b: np.ndarray, largest: float) -> bool:
+    """Whether two arrays are equal but for rounding, which goes by the `largest` of the numbers they were made from."""
     if a.shape != b.shape or np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
         return True
     if a.dtype.kind != "f" or b.dtype.kind != "f":
@@ -92,8 +94,11 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     finite = np.isfinite(a) & np.isfinite(b)
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
         return False
-    largest = float(np.abs(b[finite]).max(initial=0.0))
     return bool(np.abs(a - b)[finite].max(initial=0.0) <= ROUNDING * np.finfo(b.dtype).eps * largest)
+
+
+def _largest(x: np.ndarray) -> float:
+    return float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) if x.dtype.kind == "f" else 0.0
 
 
 def _source(x: Operand) -> Operand:

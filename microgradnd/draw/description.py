@@ -62,6 +62,8 @@ class Node:
         Whether its data was changed after it was used; the line of source that recorded it.
     suspects
         Names of the operands of which one was changed without a word, if the op no longer gives this value.
+    suspected
+        For one of those operands: the name of that op; else empty.
     holds
         For kind "group": what is inside.
     """
@@ -79,6 +81,7 @@ class Node:
     stale: bool
     site: str
     suspects: tuple[str, ...] = ()
+    suspected: str = ""
     holds: Holds | None = None
 
 
@@ -210,6 +213,10 @@ class Graph:
         """Of an op that no longer gives its value: the operands one of which was changed."""
         return tuple(self.names[key(x)] for x in self._unsure.get(node.serial, ()) if key(x) in self.names)
 
+    def suspected(self, x: Operand) -> str:
+        """The op that no longer gives its value, if `x` is one of the operands that may be the cause."""
+        return next((self.names[s] for s, found in self._unsure.items() if any(x is y for y in found)), "")
+
     def cotangent(self, x: Operand) -> str:
         """How the gradient of an operand is written."""
         return f"∂{self.seed}/∂{self.names[key(x)]}"
@@ -312,7 +319,22 @@ def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
     name = graph.names[key(x)]
     if not isinstance(x, Recorded):
         kind = "constant" if name.startswith("array") else "input"
-        return Node(id, kind, name, None, name, summarise(x), None, "", group, None, graph.is_stale(x), "")
+        return Node(
+            id,
+            kind,
+            name,
+            None,
+            name,
+            summarise(x),
+            None,
+            "",
+            group,
+            None,
+            graph.is_stale(x),
+            "",
+            (),
+            graph.suspected(x),
+        )
     g = graph.trace.cotangents.get(x.serial)
     of = pulled_back(x)
     return Node(
@@ -329,6 +351,7 @@ def _node(graph: Graph, x: Operand, id: str, group: str | None) -> Node:
         graph.is_stale(x),
         x.site,
         graph.suspects(x),
+        graph.suspected(x),
     )
 
 
@@ -363,7 +386,7 @@ def _boxed(graph: Graph, box: Box, id: str, group: str | None) -> Node:
         any(map(graph.is_stale, box.members)),
         last.site,
         tuple(dict.fromkeys(name for x in inside for name in graph.suspects(x))),
-        holds,
+        holds=holds,
     )
 
 

@@ -130,7 +130,7 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, t
     rows.append(_small(facts, theme.faint))
     if n.stale:
         rows.append(_small("changed since it was recorded (stale)", theme.gradient))
-    if n.suspects:
+    if doubt(n):
         rows.append(_small(doubt(n), theme.gradient))
     if shown.values:
         rows.append(_array_row("value", n.value, theme.ink, shown.small))
@@ -150,10 +150,12 @@ def _node(n: Node, arriving: list[Edge], names: dict[str, str], shown: _Shown, t
 
 
 def doubt(n: Node) -> str:
-    """What is known where something was changed and it is not known what."""
+    """What is known where something was changed and it is not known what; else empty."""
+    if not n.suspects:
+        return f"perhaps stale: see {n.suspected}" if n.suspected else ""
     *others, last = n.suspects
-    which = f"{', '.join(others)} or {last} was" if others else f"{last} was"
-    return f"stale: {which} written to since, without touch()"
+    which = f"{', '.join(others)} or {last}" if others else last
+    return f"stale: {which} was written to since, without touch()"
 
 
 def _small(text: str, colour: str) -> str:

@@ -178,7 +178,7 @@ def _level(label: str, walk: Walkthrough) -> dict[str, Any]:
     """What stays the same from frame to frame."""
     nodes = [
         {"id": n.id, "kind": n.kind, "name": n.name, "op": n.op, "formula": n.formula, "cotangent": n.cotangent,
-         "site": n.site, "stale": n.stale, "doubt": doubt(n) if n.suspects else ""}
+         "site": n.site, "stale": n.stale, "doubt": doubt(n)}
         | ({"holds": as_json(n.holds), "inside": walk.inside[n.id]} if n.holds else {})
         for n in walk.description.nodes
     ]  # fmt: skip

@@ -80,7 +80,7 @@ def node_text(n: Any) -> str:
         parts.append("gradient not computed" if n.gradient is None else f"gradient {_array_text(n.gradient)}")
     if n.stale:
         parts.append("changed since it was recorded")
-    if n.suspects:
+    if doubt(n):
         parts.append(doubt(n))
     return "; ".join(parts)
 

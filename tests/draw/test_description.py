@@ -214,7 +214,10 @@ def test_where_several_may_have_been_written_to_all_are_named():
     w.data[0] = 9
     d = describe(y)
     assert {n.name: n.suspects for n in d.nodes if n.suspects} == {"multiply₁": ("w", "x")}
-    assert "w or x was written to since, without touch()" in mg.draw(y).source
+    assert [n.name for n in d.nodes if n.suspected == "multiply₁"] == ["x", "w"]
+    source = mg.draw(y).source
+    assert "stale: w or x was written to since, without touch()" in source
+    assert source.count("perhaps stale: see multiply₁") == 2
     assert "w or x was written to since" in mg.explain(y)
 
 
