@@ -187,6 +187,48 @@ def test_what_rounding_left_of_a_zero_gets_no_op_blamed(name):
     assert not mg.gradcheck(op, *residue, raises=False).blame
 
 
+def near_ties(distances):
+    """Where `minimum` has kinks at these distances from the point, too many for any one step."""
+    x = np.linspace(0.1, 0.9, len(distances))
+    return x, x + np.array(distances)
+
+
+ROUGH = {
+    "kinks nearer and further than every step": (np.minimum, *near_ties([3.5e-9, 1.6e-10, 1e-3, 3e-7, 1e-5, 0.3])),
+    "stairs steeper than any step": (np.floor_divide, np.array([-8000.0, -0.14]), np.array([7e-5, 3.8e-6])),
+    "teeth narrower than any step": (np.fmod, np.array([1.7e-5, 0.5]), np.array([1.0001e-12, 3e-11])),
+    "equal eigenvalues": (lambda x: np.linalg.eigvalsh(np.eye(4) + np.tanh(x).T @ np.tanh(x)), np.eye(2, 4) / 20),
+    "a kink whose two slopes cancel": (
+        lambda x: np.copysign(x, x) ** 2 + np.copysign(x, x),
+        np.array([0.0, 1.0, -2.0]),
+    ),
+    "a tie of three in a median": (lambda x: np.median(x, axis=0), np.array([[-1.0, 2.0], [-1.0, 0.0], [-1.0, 1.0]])),
+    "a norm of zero, by forward mode": (lambda x: np.linalg.norm(x, axis=-1), np.array([[0.0, 0.0], [1.0, 2.0]])),
+    "a zero of float32": (lambda x: np.tanh(x) - np.sin(x) / np.cos(x) * np.tanh(x) / np.tan(x), X.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("name", ROUGH)
+def test_where_differences_cannot_decide_nothing_is_blamed(name):
+    f, *inputs = ROUGH[name]
+    for seed in range(5):
+        report = mg.gradcheck(f, *inputs, raises=False, seed=seed)
+        assert [report.blame, report.failures, report.broken] == [[], [], []], str(report)
+
+
+def test_a_kink_at_which_central_differences_agree_is_reported_too():
+    assert [e.place for e in mg.gradcheck(np.abs, np.array([0.0, 1.0])).kinks] == [(0,)]
+
+
+@pytest.mark.parametrize("argument", [0, 1])
+def test_a_wrong_rule_is_found_beside_an_input_that_is_rounding_residue(argument):
+    rules = [lambda g, y, a, b: g * b, lambda g, y, a, b: g * a]
+    rules[argument] = lambda g, y, a, b: g * (b if argument == 0 else a) * 1.001
+    times = wrong_op(np.multiply, *rules, name="times", elementwise=True)
+    report = mg.gradcheck(times, np.array([1.0, 3.0, -2.0]), np.array([4e-17, 2.0, 0.5]), raises=False)
+    assert {(fault.op, fault.argument) for fault in report.blame} == {("times", argument)}
+
+
 CONSTANT = {
     "sin² + cos²": lambda x: np.sin(x) ** 2 + np.cos(x) ** 2,
     "log exp - x": lambda x: np.log(np.exp(x)) - x,
@@ -416,6 +458,9 @@ def test_float32_is_checked_as_a_formula_and_in_its_own_digits():
     assert mg.gradcheck(lambda x: np.log(1 + np.exp(x)), X.astype(np.float32))
     with pytest.raises(mg.GradcheckError, match="cancellation"):
         mg.gradcheck(lambda x: ((x + 1e4) ** 2 - 1e8 - 2e4 * x) * x, X.astype(np.float32))
+    coarse = wrong_op(np.tanh, lambda g, y, x: g * (1 - y * y) * (1.001 if x.dtype == np.float32 else 1), name="coarse")
+    with pytest.raises(mg.GradcheckError, match="op #2 `coarse` is right in float64 and not in float32"):
+        mg.gradcheck(lambda x: coarse(2 * x), X.astype(np.float32))
     wide = wrong_op(lambda x: np.tanh(x).astype(np.float64), lambda g, y, x: g * (1 - y * y), name="wide")
     with pytest.raises(mg.GradcheckError, match="float32 in, float64 out: op #1 `wide`"):
         mg.gradcheck(wide, X.astype(np.float32))

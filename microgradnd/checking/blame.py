@@ -205,7 +205,7 @@ class Inquest:
                     self._add(Fault(_name(node), number, node.site, j, x.shape, result=search.results[j], order=2))
 
     def _is_wrong(self, search: Search, j: int, number: int, node: Node) -> bool:
-        """One random direction; more where there is a kink, and element by element where it can't tell.
+        """One random direction; more where there is a kink, and the elements where it can't tell.
 
         Ties that each take all pass many directions. What rounding left of a zero has no step that is small enough for
         it, save one of its own size.
@@ -224,11 +224,10 @@ class Inquest:
             more += [search.along(j, everything) for _ in range(_AT_A_KINK)]
             return any(v.kind == WRONG for v in more)
         if verdict.kind == UNCLEAR:
-            self._look_closer(search, j)
-            if search.results[j].of(WRONG):
-                return True
-            if search.results[j].of(UNCLEAR):
-                self.unclear.append(f"{_place(number, node)}: {verdict.why}")
+            self.unclear.append(f"{_place(number, node)}: {verdict.why}")
+            if node.op is not None and node.op.elementwise:  # elsewhere an axis may be smooth where the whole is not
+                self._look_closer(search, j)
+                return bool(search.results[j].of(WRONG))
         return verdict.kind == WRONG
 
     def _look_closer(self, search: Search, j: int) -> None:

@@ -68,23 +68,38 @@ class Rung:
         apart = np.abs(self.right - self.left)
         return np.where(apart > 20 * self.noise + 1e-9 * (np.abs(self.left) + np.abs(self.right)), apart, 0.0)
 
+    @property
+    def ragged(self) -> np.ndarray:
+        """Which outputs have the point off the curve of its neighbours: what is there is narrower than the step."""
+        reach = np.max([np.abs(y - self.at) for y in (*self.ahead, *self.behind)], axis=0) / self.step
+        return np.asarray(self.jump > 0.3 * reach)
+
     def leaps(self, farther: Rung) -> np.ndarray:
         """Which outputs move as far as at a `farther` step, or in whole numbers: they are not continuous, or noise."""
         near, far = (
             np.max([np.abs(y - r.at) for y in (*r.ahead[:n], *r.behind[:n])], axis=0)
             for r, n in ((self, 1), (farther, 3))
         )
-        stairs: np.ndarray = np.all([y == np.rint(y) for y in (self.at, *self.ahead, *self.behind)], axis=0) & (
-            near > 0
-        )
+        whole = [y == np.rint(y) for y in (self.at, *self.ahead, *self.behind)]
+        stairs = np.asarray(np.all(whole, axis=0) & (near > 0))
         return np.asarray(stairs | (near > far / 4) & (near > 25 * self.noise * self.step))
+
+    @property
+    def frayed(self) -> np.ndarray:
+        """Which outputs have no one slope on either side, where a single kink would leave one on one side at least."""
+        slopes = self._secants()
+        sides = [np.abs(slopes[0] - slopes[1]), np.abs(slopes[-1] - slopes[-2])]
+        return np.asarray(np.min(sides, axis=0) > 0.1 * self.jump)
 
     def secants(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the largest slope from one value to the next: a kink within hides in one of them only."""
+        slopes = self._secants()
+        return np.min(slopes, axis=0), np.max(slopes, axis=0)
+
+    def _secants(self) -> list[np.ndarray]:
         values = [*self.behind[::-1], self.at, *self.ahead]
         gaps = np.diff([-k for k in _STEPS[::-1]] + [0, *_STEPS]) * self.step
-        slopes = [(b - a) / gap for a, b, gap in zip(values, values[1:], gaps, strict=False)]
-        return np.min(slopes, axis=0), np.max(slopes, axis=0)
+        return [(b - a) / gap for a, b, gap in zip(values, values[1:], gaps, strict=False)]
 
     def weigh(self, w: np.ndarray) -> tuple[float, float]:
         """The derivative of ``w @ outputs``, and its estimated error."""

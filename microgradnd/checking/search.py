@@ -16,6 +16,7 @@ _DIRECTIONS = 4  # one misses an element off by 1e-4 in some tenth of all draws;
 _SAMPLE = 24  # elements looked at alone where a big gradient is wrong
 _FOUND = 6  # wrong ones that are enough to explain
 _CHECKS = 300  # directions spent on halving
+_DRAWS = 5  # pairs of directions that show whether slopes add up
 _TINY = 1e-20  # a complex step: its square vanishes beside any number
 
 
@@ -120,14 +121,23 @@ class Search:
         return judge(self._case(self._line(i, elements, moves), analytic, scale))
 
     def is_smooth(self, i: int) -> bool:
-        """Whether the outputs have one slope each where array `i` is moved."""
+        """Whether the outputs have one slope each where array `i` is moved, and two movements' slopes add up.
+
+        A median with ties has a slope along every line, and no gradient.
+        """
+        return all(self._is_linear(i) for _ in range(_DRAWS))
+
+    def _is_linear(self, i: int) -> bool:
         x = self.target.point[i]
-        moves = self.steps[i].ravel() * self.rng.choice([-1.0, 1.0], x.size)
-        along: Along = self._line(i, np.arange(x.size), moves)
-        first = glance(along, self.target.at, self.target.eps)
-        far, near = itertools.islice(climb(along, self.target.at, self.target.eps, first), 2)
+        moves = self.steps[i].ravel() * self.rng.uniform(0.5, 1.5, x.size) * self.rng.choice([-1.0, 1.0], x.size)
+        some = self.rng.random(x.size) < 0.5
+        both, one, other = (self._line(i, np.arange(x.size), moves * part) for part in (1.0, some, ~some))
+        first, *parts = (glance(line, self.target.at, self.target.eps) for line in (both, one, other))
+        far, near = itertools.islice(climb(both, self.target.at, self.target.eps, first), 2)
         with np.errstate(all="ignore"):
-            return bool(np.isfinite(near.slopes).all()) and not (bent([far, near]) | near.leaps(far)).any()
+            rest = np.abs(first.slopes - parts[0].slopes - parts[1].slopes)
+            adds_up = rest <= 1e-4 * np.abs([g.slopes for g in (first, *parts)]).max(axis=0) + 100 * first.noise
+            return bool(adds_up.all()) and not (bent([far, near]) | near.leaps(far)).any()
 
     def _line(self, i: int, elements: Sequence[int] | np.ndarray, moves: np.ndarray) -> _Line:
         return _Line(self.target, i, elements, moves)

@@ -125,10 +125,8 @@ class _Check:
         parts = [float(np.vdot(g, u)) for g, u in zip(analytic, v, strict=True)]
         size = sum(float(np.abs(g * u).sum()) for g, u in zip(analytic, v, strict=True))
         rounding = 1e3 * problem.eps * max(float(np.abs(w) @ np.abs(problem.at)), problem.whole)
-        if (
-            not np.isfinite(size + rounding)
-            or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size + rounding
-        ):
+        limit = max(1e-8, 1e3 * problem.eps) * size + rounding
+        if not np.isfinite(limit) or abs(forward - sum(parts)) <= limit:
             return [], []
         if not np.isfinite(forward) and inquest.rough():
             return [], [f"forward mode (mg.jvp) gives {forward} here, where {inquest.rough()[0]} is not smooth"]

@@ -144,7 +144,7 @@ def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float,
 
     Kinks at various distances from the point may leave no single rung at which all outputs are smooth. Where an output's
     two best differ by more than they admit, neither is to be believed further; nor beyond the rounding of larger numbers
-    that it was computed from.
+    that it was computed from. Where the best rung is wider than what is at the point, the next best is infinitely far.
     """
     slopes = np.array([r.slopes for r in rungs])
     errors = np.array([np.where(k, np.maximum(r.errors, r.jump), r.errors) for r, k in zip(rungs, kinked, strict=True)])
@@ -157,8 +157,15 @@ def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float,
     if len(rungs) == 1:
         return float(case.w @ slope[0]), float(np.abs(case.w) @ error[0]), 0.0
     apart = np.where(np.isfinite(error[1]), np.abs(slope[0] - slope[1]), 0.0)
+    ragged = np.take_along_axis(
+        np.array([r.ragged & ~k for r, k in zip(rungs, kinked, strict=True)]), order[:1], axis=0
+    )[0]
     best = np.where(apart > _ESTIMATES * (error[0] + error[1]), apart, error[0])
-    return float(case.w @ slope[0]), float(np.abs(case.w) @ best), float(np.abs(case.w) @ apart)
+    return (
+        float(case.w @ slope[0]),
+        float(np.abs(case.w) @ best),
+        np.inf if ragged.any() else float(np.abs(case.w) @ apart),
+    )
 
 
 def _refine(value: float, error: float, case: Case) -> tuple[float, float]:
@@ -197,7 +204,7 @@ def _decide(rungs: list[Rung], case: Case) -> Verdict:
     if kink is not None:
         return kink
     jumps = leaps or (len(sided) > 1 and _jumps(*sided[-2:]))
-    sure = not case.tolerance.allows(case.analytic, value, case.scale, max(error, doubt))
+    sure = doubt < np.inf and not case.tolerance.allows(case.analytic, value, case.scale, max(error, doubt))
     if resolved and sure and not leaps and not (jumps and _stands_apart(sided)):
         return Verdict(WRONG, value, error)
     why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
@@ -212,7 +219,7 @@ def _at_a_kink(pair: Sequence[Rung], case: Case) -> Verdict | None:
     """
     far, near = pair
     kinked = bent(pair)[-1]
-    if not kinked.any():
+    if not kinked.any() or (kinked & near.frayed).any():
         return None
     beside = kinked & (far.jump > 1.5 * near.jump)
     least, largest = near.secants()
