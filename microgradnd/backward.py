@@ -19,7 +19,7 @@ import numpy as np
 
 from .context import MODE, SCOPE, PullbackScope
 from .core import Node, Op, constant, latest_change, unpack
-from .messages import as_cotangent, describe, explain
+from .messages import as_cotangent, describe, explain, misshapen
 
 Pairs = list[tuple[Node, Any]]
 Waiting = list[Any]  # a node, its cotangent so far, and whether that is a sum made here, in an array of its own
@@ -141,7 +141,7 @@ def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
     array = x.value
     if c.shape != array.shape:
         if not op.elementwise:
-            raise ValueError(f"the rule gave a cotangent of shape {c.shape} for an argument of shape {array.shape}")
+            raise misshapen(c.shape, array.shape)
         c = sum_to(c, array.shape)
     return c if c.dtype == array.dtype else c.astype(array.dtype)
 

@@ -53,6 +53,13 @@ def as_output(y: Any, name: str, kinds: str = "fiub") -> np.ndarray:
     return array
 
 
+def misshapen(given: tuple[int, ...], wanted: tuple[int, ...]) -> ValueError:
+    """The error for a cotangent that hasn't its argument's shape, and what to do if that was broadcast."""
+    stretched = len(given) >= len(wanted) and all(n in (1, m) for n, m in zip(wanted[::-1], given[::-1], strict=False))
+    way = ": sum over the axes that broadcasting stretched, or say elementwise=True" if stretched else ""
+    return ValueError(f"the rule gave a cotangent of shape {given} for an argument of shape {wanted}{way}")
+
+
 def as_cotangent(c: Any) -> np.ndarray:
     """What a rule gave, as an array, which NumPy may have made a scalar, or a TypeError."""
     if not isinstance(c, _NUMBERS):

@@ -29,6 +29,14 @@ def test_a_shape_error_names_the_op_and_the_shapes(act, says):
         act()
 
 
+def test_a_rule_that_forgot_to_sum_is_told_to():
+    scaled = mg.op(lambda a, b: a * b, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, name="forgetful")
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 3\) for an argument of shape \(3,\): sum over .*elementwise=True"
+    ):
+        scaled(leaf(3), np.ones((2, 3))).sum().backward()
+
+
 def test_an_error_in_backward_names_the_op_the_shapes_and_the_line():
     broken = mg.op(lambda a, b: a @ b, lambda g, y, a, b: g @ b, lambda g, y, a, b: a.T @ g, name="mymatmul")
     a, b = leaf(2, 3), leaf(3, 4)
