@@ -16,6 +16,7 @@ import pytest
 import microgradnd as mg
 from microgradnd import nn
 from microgradnd.draw import player
+from microgradnd.draw.description import Graph
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -196,6 +197,28 @@ def test_layers_close_and_open_in_the_page(browser: Any, tmp_path: Path) -> None
     assert page.locator("output").first.inner_text().startswith("6 / ")
     page, _ = opened(browser, mg.draw(stack(3), depth=0), tmp_path)
     assert page.locator("g.node.group").count() == 3
+    assert trouble == []
+
+
+@pytest.mark.browser
+def test_every_number_of_every_node_at_every_level_is_the_arrays(browser: Any, tmp_path: Path) -> None:
+    loss = stack(3)
+    page, trouble = opened(browser, mg.draw(loss), tmp_path)
+    loss.backward()
+    graph = Graph(loss)
+    tensors = {graph.names[x.serial]: x for x in graph.trace.nodes}
+    for level, label in enumerate(["layers closed", "every op"]):
+        page.select_option("#level", index=level)
+        assert page.evaluate("level().label") == label
+        found = page.evaluate("""() => {
+            for (let i = 0; i < moments.length; i++) go(i); // through every step, as a person would
+            const numbers = (m, n) => (m.has(n.id) ? [...array(m.get(n.id)).numbers] : null);
+            return level().nodes.map((n) => [n.holds ? n.formula : n.name, numbers(known.values, n), numbers(known.gradients, n)]);
+        }""")
+        assert len(found) == (5, 15)[level]
+        for name, value, gradient in found:
+            np.testing.assert_array_equal(value, tensors[name].data.ravel())
+            np.testing.assert_allclose(gradient, tensors[name].grad.ravel(), rtol=1e-13)
     assert trouble == []
 
 
