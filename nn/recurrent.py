@@ -41,7 +41,7 @@ class GRU(Module):
     Raises
     ------
     ValueError
-        If the input isn't (batch, steps, `n_in`), with at least one step.
+        If the input isn't (batch, steps, `n_in`), with at least one step, or the state isn't (batch, `n_hidden`).
 
     Examples
     --------
@@ -80,6 +80,8 @@ class GRU(Module):
             raise ValueError(f"{self.label}: expected input of shape (batch, steps, {self.n_in}), got {shape}")
         if h is None:
             h = np.zeros((shape[0], self.n_hidden), self.dtype)
+        elif np.shape(h) != (shape[0], self.n_hidden):
+            raise ValueError(f"{self.label}: expected a state of shape {(shape[0], self.n_hidden)}, got {np.shape(h)}")
         u = affine(x, self.W, self.b)
         states = []
         for t in range(shape[1]):

@@ -119,6 +119,7 @@ ATTENTION = nn.MultiHeadAttention(4, 2, seed=0)
         (lambda: nn.Embedding(5, 2)([0, -1]), IndexError, "index -1 is outside of 0..4"),
         (lambda: nn.Embedding(5, 2)([0.0]), TypeError, "dtype float64"),
         (lambda: nn.GRU(3, 2)(np.zeros((4, 3))), ValueError, r"\(batch, steps, 3\)"),
+        (lambda: nn.GRU(3, 2)(np.zeros((2, 4, 3)), np.zeros((3, 2))), ValueError, r"a state of shape \(2, 2\), got \(3, 2\)"),
         (lambda: nn.MultiHeadAttention(5, 2), ValueError, "no multiple"),
         (lambda: ATTENTION(np.zeros((2, 3, 4)), mask=np.ones((3, 4), bool)), ValueError, r"mask of shape \(3, 4\) .* \(2, 2, 3, 3\)"),
         (lambda: ATTENTION(np.zeros((2, 3, 4)), mask=np.ones((1, 1, 1, 3, 3), bool)), ValueError, "mask of shape"),
