@@ -175,8 +175,29 @@ def test_what_cannot_be_told_is_a_note_beside_what_can():
     assert "f is not differentiable here" in str(report)
 
 
-def test_a_pole_narrower_than_any_step_is_not_judged():
-    report = mg.gradcheck(np.divide, np.array([2e-17, 1.0]), np.array([4e-17, 1.0]))
+@pytest.mark.parametrize("size", [7e-15, 4e-17, 7e-11, 3e-6])
+def test_steep_slopes_beside_zero_are_told_at_steps_of_the_number_s_own_size(size):
+    for op, x in (
+        (np.cbrt, (size,)),
+        (np.sqrt, (size,)),
+        (np.log, (size,)),
+        (np.divide, (np.array([2e-17, 1.0]), np.array([size, 1.0]))),
+    ):
+        report = mg.gradcheck(op, *x)
+        assert not report.inconclusive
+        assert not report.notes
+    report = mg.gradcheck(wrong_op(np.cbrt, lambda g, y, x: -g / (3 * y * y)), size, raises=False)
+    assert report.blame[0].result.worst.numeric == pytest.approx(-report.blame[0].result.worst.analytic)
+
+
+def test_steps_too_small_to_move_a_constant_don_t_make_a_lost_gradient_right():
+    lost = wrong_op(lambda x: 1 + 2 * x, lambda g, y, x: 0 * g, name="lost")
+    assert mg.gradcheck(lambda x: (1.0 * x, lost(x)), 7e-15, raises=False).blame
+
+
+def test_a_period_narrower_than_any_step_is_not_judged():
+    report = mg.gradcheck(np.remainder, np.array([0.3, 1.0]), np.array([4e-17, 1.3]), raises=False)
+    assert not report.failures
     assert {e.place for e in report.inconclusive} == {(0,)}
 
 

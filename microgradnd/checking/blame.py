@@ -16,7 +16,6 @@ from ..context import mode_switch
 from ..core import Node, Op
 from ..gradients import pull
 from ..tensor import tensor
-from .numeric import natural_steps
 from .patterns import Context, find_pattern
 from .problem import Problem, cotangent, second_order
 from .report import InputResult
@@ -25,8 +24,6 @@ from .search import Search
 from .verdict import KINK, UNCLEAR, WRONG, Tolerance
 
 _EXHAUSTIVE = 1000  # elements of a wrong gradient that are all looked at, for its pattern
-_RESIDUE = 1e-12  # what rounding leaves where numbers of ordinary size cancel
-_BESIDE_RESIDUE = "it has an input that is rounding residue, below 1e-12"
 _AT_A_KINK = 6  # random directions tried there
 
 
@@ -207,17 +204,12 @@ class Inquest:
     def _is_wrong(self, search: Search, j: int, number: int, node: Node) -> bool:
         """One random direction; more where there is a kink, and the elements where it can't tell.
 
-        Ties that each take all pass many directions. What rounding left of a zero has no step that is small enough for
-        it, save one of its own size.
+        Ties that each take all pass many directions.
         """
         everything = np.arange(search.results[j].analytic.size)
         if not everything.size:
             return False
         verdict = search.along(j, everything)
-        if verdict.kind == WRONG and _has_residue(search.target.point):
-            search.steps[j] = _steps_beside_residue(search.target.point, j)
-            verdict = search.along(j, everything)
-            verdict = verdict if verdict.kind == WRONG else verdict._replace(kind=UNCLEAR, why=_BESIDE_RESIDUE)
         if verdict.kind == KINK:
             self.kinked.append(_place(number, node))
             more = [search.along(j, everything, signs=np.ones(everything.size))]
@@ -244,18 +236,6 @@ class Inquest:
                 known.times += 1
                 return
         self.faults.append(fault)
-
-
-def _has_residue(point: Sequence[np.ndarray]) -> bool:
-    return any(((x != 0) & (np.abs(x) < _RESIDUE)).any() for x in point)
-
-
-def _steps_beside_residue(point: Sequence[np.ndarray], j: int) -> np.ndarray:
-    """Steps of a residue's own size for itself and for zeros beside it; the usual ones for all else."""
-    x = np.abs(point[j])
-    least = min(float(np.abs(y).min(where=y != 0, initial=np.inf)) for y in point)
-    sizes = np.where(x == 0, least, x)
-    return np.where(sizes < _RESIDUE, 2.0 ** np.floor(np.log2(sizes)), natural_steps(point[j]))
 
 
 def _name(node: Node) -> str:

@@ -189,3 +189,14 @@ def natural_steps(x: np.ndarray) -> np.ndarray:
     size = np.abs(x)
     scale = np.where(size == 0, 1.0, np.clip(size, 1e-2, np.maximum(1.0, size * 2.0**-30)))
     return np.asarray(2.0 ** np.round(np.log2(np.where(np.isfinite(scale), scale, 1.0))))
+
+
+def close_steps(point: Sequence[np.ndarray], i: int) -> np.ndarray:
+    """For each element of array `i`, a step of its own size however small, for slopes as steep as a root's near zero.
+
+    An exact zero takes the size of the smallest number beside it.
+    """
+    x = np.abs(point[i])
+    least = min(float(np.abs(y).min(where=y != 0, initial=1.0)) for y in point)
+    sizes = np.minimum(np.where(x == 0, least, x), natural_steps(point[i]))
+    return np.asarray(2.0 ** np.floor(np.log2(np.where(np.isfinite(sizes), sizes, 1.0))))

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from .numeric import Along, climb, glance, natural_steps
+from .numeric import Along, base_step, climb, close_steps, glance, natural_steps
 from .report import InputResult
-from .verdict import KINK, RIGHT, WRONG, Case, Tolerance, Verdict, bent, judge
+from .verdict import JUMPS, KINK, RIGHT, UNCLEAR, WRONG, Case, Tolerance, Verdict, bent, judge
 
 _DIRECTIONS = 4  # one misses an element off by 1e-4 in some tenth of all draws; four, in hardly any
 _SAMPLE = 24  # elements looked at alone where a big gradient is wrong
@@ -78,10 +78,7 @@ class Search:
         result = self.results[i]
         for k in elements:
             if k not in result.verdicts:
-                step = float(self.steps[i].flat[k])
-                analytic = float(result.analytic.flat[k]) * step
-                verdict = judge(self._case(self._line(i, [k], np.array([step])), analytic, result.scale * step))
-                result.verdicts[k] = verdict.per(step)
+                result.verdicts[k] = self._judge(i, np.array([k]), np.ones(1), result.scale)
 
     def by_directions(self, i: int) -> None:
         """Judge gradient `i` along random directions; where one disagrees, halve until the elements are found."""
@@ -111,14 +108,38 @@ class Search:
         Of random magnitude as well as sign: two exchanged elements cancel in half of all sign vectors.
         """
         n = elements.size
-        steps = self.steps[i].flat[elements]
         draw = (self.rng.integers(32, 97, n) * self.rng.choice([-1, 1], n)) / 64 if signs is None else signs
-        moves = draw * steps * 2.0 ** -round(np.log2(n) / 2)
-        g = self.results[i].analytic.flat[elements]
+        return self._judge(i, elements, draw * 2.0 ** -round(np.log2(n) / 2))
+
+    def _judge(self, i: int, elements: np.ndarray, draw: np.ndarray, scale: float | None = None) -> Verdict:
+        """Judge gradient `i` along this direction, at the usual steps and, where these are too wide, at closer ones."""
+        usual = self.steps[i].flat[elements]
+        line, verdict = self._try(i, elements, draw, usual, scale)
+        if verdict.kind in (RIGHT, KINK):
+            return verdict
+        close = close_steps(self.target.point, i).flat[elements]
+        if np.array_equal(close, usual):
+            return verdict
+        closer, second = self._try(i, elements, draw, close, scale)
+        told = second.kind != UNCLEAR or second.why == JUMPS
+        return second if told and self._all_move(line, closer) else verdict
+
+    def _try(
+        self, i: int, elements: np.ndarray, draw: np.ndarray, steps: np.ndarray, scale: float | None
+    ) -> tuple[_Line, Verdict]:
+        moves, g = draw * steps, self.results[i].analytic.flat[elements]
+        line = self._line(i, elements, moves)
         with np.errstate(all="ignore"):
             analytic = float(g @ moves)
-            scale = float(np.abs(g * moves).sum(where=np.isfinite(g)))
-        return judge(self._case(self._line(i, elements, moves), analytic, scale))
+            size = float(np.abs(g * moves).sum(where=np.isfinite(g))) if scale is None else scale * float(steps[0])
+        verdict = judge(self._case(line, analytic, size))
+        return line, verdict.per(float(moves[0])) if elements.size == 1 else verdict
+
+    def _all_move(self, line: _Line, closer: _Line) -> bool:
+        """Whether what moves at the usual steps does so at closer ones too, and is no constant to rounding alone."""
+        h, at = base_step(self.target.eps), self.target.at
+        wide, near = line(h), closer(h)
+        return wide.shape == near.shape == at.shape and bool(np.all((near != at) | (wide == at)))
 
     def is_smooth(self, i: int) -> bool:
         """Whether the outputs have one slope each where array `i` is moved, and two movements' slopes add up.

@@ -10,6 +10,7 @@ import numpy as np
 from .numeric import Along, Glance, Rung, climb, glance
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
+JUMPS = "f jumps here, or its slope is unbounded"
 
 _ESTIMATES = 10  # by how much an error estimate may be too small before it is held against the gradient
 _RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
@@ -207,7 +208,7 @@ def _decide(rungs: list[Rung], case: Case) -> Verdict:
     sure = doubt < np.inf and not case.tolerance.allows(case.analytic, value, case.scale, max(error, doubt))
     if resolved and sure and not leaps and not (jumps and _stands_apart(sided)):
         return Verdict(WRONG, value, error)
-    why = "f jumps here, or its slope is unbounded" if jumps else "too much rounding, or too steep, for differences"
+    why = JUMPS if jumps else "too much rounding, or too steep, for differences"
     return Verdict(UNCLEAR, value, error, why=why)
 
 
