@@ -39,7 +39,7 @@ def direct(op: Op) -> Binary:
 
 def _bounded(x: Any) -> bool:
     """Whether no element is infinite or nan; a dot product is the cheapest look at all of them."""
-    if x.__class__ is float or x.__class__ is int:
+    if x.__class__ is not _ndarray and isinstance(x, float | int):
         return math.isfinite(x)
     if x.size == 1:
         return math.isfinite(x.item())
