@@ -156,8 +156,10 @@ def write_atomically(path: AnyPath, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)  # not there, if what was raised came right after the renaming
+        if isinstance(error, OSError) and error.filename is None:  # a full disk doesn't say where
+            error.filename = str(target)
         raise
     _sync_folder(target.parent)
 

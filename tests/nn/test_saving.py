@@ -247,11 +247,12 @@ def test_a_full_disk_leaves_the_old_file(saved):
         try:
             nn.save(nn.MLP([4, 3, 2], seed=9), sys.argv[1])
         except OSError as error:
-            print("refused", error.errno)
+            print("refused", error)
         """,
         path,
     ).stdout
     assert told.startswith("refused")
+    assert str(path) in told
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -503,6 +504,38 @@ def test_another_run_is_not_continued(tmp_path, changes, text):
     start(tmp_path, epochs=1)
     with pytest.raises(ValueError, match=text):
         start(tmp_path, **changes)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path):
+    told = run(
+        """
+        import resource, sys
+        import numpy as np
+        from microgradnd import nn
+
+        def fill(training):
+            if training.epoch == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+
+        def fit(folder):
+            model = nn.MLP([4, 8, 2], seed=0)
+            X = np.random.default_rng(0).normal(size=(64, 4))
+            nn.fit(model, X, (X[:, 0] > 0).astype(int), epochs=4, seed=0, save_to=folder, callbacks=[lambda t: fill(t)], progress=False)
+            return model.state_dict()
+
+        try:
+            fit(sys.argv[1])
+        except OSError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        fill = lambda training: None
+        resumed, whole = fit(sys.argv[1]), fit(None)
+        print(all(np.array_equal(whole[name], resumed[name]) for name in whole))
+        """,
+        tmp_path / "run",
+    ).stdout.splitlines()
+    assert "checkpoint.safetensors" in told[0]
+    assert told[1] == "True"
 
 
 def test_a_foreign_file_in_the_folder(tmp_path):
