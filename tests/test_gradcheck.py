@@ -225,6 +225,7 @@ ROUGH = {
     ),
     "a tie of three in a median": (lambda x: np.median(x, axis=0), np.array([[-1.0, 2.0], [-1.0, 0.0], [-1.0, 1.0]])),
     "a norm of zero, by forward mode": (lambda x: np.linalg.norm(x, axis=-1), np.array([[0.0, 0.0], [1.0, 2.0]])),
+    "a small slope that a complex step loses": (lambda x: np.arctan(np.linalg.norm(x, 3)), np.array([3.5e-3, 41.3])),
     "a zero of float32": (lambda x: np.tanh(x) - np.sin(x) / np.cos(x) * np.tanh(x) / np.tan(x), X.astype(np.float32)),
 }
 

@@ -20,6 +20,7 @@ _RESIDUE = 1e-11  # and differences below this part, which divide rounding by th
 _FLAT = 1e-7  # and differences that leave no more than this part open confirm it
 _SIDED = 1e-2  # sides that differ by no more than this part are one slope, as far as a first look shows
 _INVISIBLE = 1e-6  # nor does what differs by no more than this part of the steepest output
+_UNEVEN = 1e-3  # a slope that changes by more than this part with the step is not to be relied on
 _FALLS_SLOWLY = (0.75, 16)  # how the two sides at a kink part from one rung to the next
 
 
@@ -153,20 +154,21 @@ def _best(rungs: Sequence[Rung], kinked: np.ndarray, case: Case) -> tuple[float,
     rounding = np.where(moved, case.eps * np.maximum(np.abs(case.at), case.whole), 0.0)
     errors += np.array([rounding / r.step for r in rungs])
     errors = np.where(np.isfinite(slopes) & np.isfinite(errors), errors, np.inf)
+    rough = np.array([_is_rough(r, case) for r in rungs])
     order = np.argsort(errors, axis=0, kind="stable")
-    slope, error = (np.take_along_axis(a, order[:2], axis=0) for a in (slopes, errors))
+    slope, error, uneven = (np.take_along_axis(a, order[:2], axis=0) for a in (slopes, errors, rough))
     if len(rungs) == 1:
-        return float(case.w @ slope[0]), float(np.abs(case.w) @ error[0]), 0.0
+        return float(case.w @ slope[0]), float(np.abs(case.w) @ error[0]), np.inf if uneven[0].any() else 0.0
     apart = np.where(np.isfinite(error[1]), np.abs(slope[0] - slope[1]), 0.0)
-    ragged = np.take_along_axis(
-        np.array([r.ragged & ~k for r, k in zip(rungs, kinked, strict=True)]), order[:1], axis=0
-    )[0]
     best = np.where(apart > _ESTIMATES * (error[0] + error[1]), apart, error[0])
-    return (
-        float(case.w @ slope[0]),
-        float(np.abs(case.w) @ best),
-        np.inf if ragged.any() else float(np.abs(case.w) @ apart),
-    )
+    doubt = np.inf if uneven[0].any() else float(np.abs(case.w) @ apart)
+    return float(case.w @ slope[0]), float(np.abs(case.w) @ best), doubt
+
+
+def _is_rough(rung: Rung, case: Case) -> np.ndarray:
+    """Which outputs are no smooth curve at this step, beyond rounding: what is there is finer than the step."""
+    uneven = rung.errors - rung.noise > _UNEVEN * np.abs(rung.slopes) + 1e-9 * np.abs(case.at).max(initial=0.0)
+    return np.asarray(rung.ragged | uneven)
 
 
 def _refine(value: float, error: float, case: Case) -> tuple[float, float]:
@@ -178,7 +180,7 @@ def _refine(value: float, error: float, case: Case) -> tuple[float, float]:
     if error <= 1e-10 * abs(value):
         return value, error
     exact = case.complex_step()
-    if exact is None or not abs(exact - value) <= _ESTIMATES * error <= 1e-2 * max(abs(value), case.scale):
+    if exact is None or not abs(exact - value) <= _ESTIMATES * error <= 1e-2 * abs(value):
         return value, error
     return exact, _EPS * abs(exact)
 
