@@ -138,7 +138,10 @@ def op_text(module: ModuleType, name: str, op: Any) -> str:
     if own:
         return own
     names = arguments(op)
-    sources = {"ufunc": f"`np.{op.name}`, written ", "partial": f"`scipy.special.{op.name}`, written "}
+    sources = {
+        "ufunc": f":py:obj:`np.{op.name} <numpy.{op.name}>`, written ",
+        "partial": f":py:obj:`scipy.special.{op.name}`, written ",
+    }
     shapes = f"that of `{names[0]}`" if len(names) == 1 else f"{' and '.join(f'`{n}`' for n in names)} broadcast"
     shapes = shapes if op.elementwise else "as of `np.matmul`"
     rules = [(n, vjp_text(op, i)) for i, n in enumerate(names) if op.vjps[i] is not None]
@@ -240,7 +243,14 @@ def generate(app: object) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def link_to_numpy(app: object, what: str, name: str, value: Any, options: object, lines: list[str]) -> None:
+    """Let the NumPy function that a docstring begins with be a link, in builds that have a network."""
+    if lines and is_operation(value):
+        lines[0] = re.sub(r"^`np\.([\w.]+)`", r":py:obj:`np.\1 <numpy.\1>`", lines[0])
+
+
 def setup(app: object) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("builder-inited", generate)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", link_to_numpy)  # type: ignore[attr-defined]
     return {"parallel_read_safe": True, "parallel_write_safe": True}
