@@ -8,6 +8,7 @@ white to orange, with zero in the middle.
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 
 KINDS: dict[str, tuple[str, str]] = {  # kind -> Graphviz attributes of its shape, how the legend calls it
@@ -105,15 +106,31 @@ def shade(value: float, most: float) -> str:
     return "#" + "".join(f"{round(z + (e - z) * share):02x}" for z, e in zip(_ZERO, end, strict=True))
 
 
-ADAPTIVE = "microgradnd-adaptive"  # the class of pictures that follow the reader's system
+ADAPTIVE = "microgradnd-adaptive"  # the class of pictures that follow the reader's system, or the page they are in
+_LIGHT_PAGE = (
+    '[data-jp-theme-light="true"] *, [data-theme="light"] *'  # inside JupyterLab, or documentation, that is light
+)
+_DARK_PAGE = ':is([data-jp-theme-light="false"], [data-theme="dark"])'
 
 
-def dark_rules() -> str:
-    """CSS that turns the light theme's colours into the dark one's, in our pictures alone: others share a notebook."""
+def dark_style(used: Container[str]) -> str:
+    """CSS that turns the light theme's colours into the dark one's, in our pictures alone: others share a notebook.
+
+    Only for the colours `used`.
+
+    A page that says which theme it has, as JupyterLab does, is followed; otherwise it is the system that is.
+    """
+    system = f"@media (prefers-color-scheme: dark){{{_dark_rules(f'.{ADAPTIVE}:not({_LIGHT_PAGE})', used)}}}"
+    return system + _dark_rules(f"{_DARK_PAGE} .{ADAPTIVE}", used)
+
+
+def _dark_rules(picture: str, used: Container[str]) -> str:
     pairs = {getattr(LIGHT, f): getattr(DARK, f) for f in ("paper", "ink", "faint", "edge", "gradient", "box")}
     for part in ("fills", "rims"):
         light, dark = getattr(LIGHT, part), getattr(DARK, part)
         pairs.update({light[kind]: dark[kind] for kind in light})
     return "".join(
-        f'.{ADAPTIVE} [fill="{a}"]{{fill:{b}}}.{ADAPTIVE} [stroke="{a}"]{{stroke:{b}}}' for a, b in pairs.items()
+        f'{picture} [fill="{a}"]{{fill:{b}}}{picture} [stroke="{a}"]{{stroke:{b}}}'
+        for a, b in pairs.items()
+        if a in used
     )

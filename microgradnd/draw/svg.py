@@ -9,7 +9,7 @@ from typing import Any
 from .description import Description
 from .dot import doubt, plain
 from .numbers import short
-from .style import ADAPTIVE, dark_rules
+from .style import ADAPTIVE, dark_style
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -58,7 +58,7 @@ def _parsed(svg: bytes) -> ET.Element:
 def _adapt(root: ET.Element, at: int) -> None:
     """Dark colours where the reader's system is dark."""
     style = ET.Element(f"{{{_SVG}}}style")
-    style.text = f"@media (prefers-color-scheme: dark){{{dark_rules()}}}"
+    style.text = dark_style({part.get(k, "") for part in root.iter() for k in ("fill", "stroke")})
     root.insert(at, style)
     root.set("class", ADAPTIVE)
 

@@ -308,6 +308,21 @@ def test_a_page_that_is_told_to_be_dark_or_light_is(dark: bool, loss: Any, tmp_p
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("page_says", "dark"), [("", None), ('data-jp-theme-light="true"', False), ('data-jp-theme-light="false"', True)]
+)
+def test_a_picture_follows_the_page_it_is_in_before_the_system(
+    browser: Any, loss: Any, system: str, page_says: str, dark: bool | None
+) -> None:
+    page = browser.new_page(color_scheme=system)
+    page.set_content(f"<body {page_says}>{mg.draw(loss).svg}</body>")
+    paper = page.evaluate("getComputedStyle(document.querySelector('svg polygon')).fill")
+    expected = system == "dark" if dark is None else dark
+    assert paper == ("rgb(20, 24, 29)" if expected else "rgb(255, 255, 255)")
+
+
+@pytest.mark.browser
 def test_a_sum_grows_contribution_by_contribution(browser: Any, loss: Any, tmp_path: Path) -> None:
     page, _ = opened(browser, mg.draw(loss), tmp_path)
     seen = []
