@@ -19,7 +19,7 @@ Loss = Callable[[Any, Any], Any]
 
 
 class eval_mode:
-    """``with eval_mode(model): ...``: dropout off, running statistics used, and the mode before restored.
+    """``with eval_mode(model): ...``: dropout off, running statistics used; then each layer in the mode it was in.
 
     Examples
     --------
@@ -33,15 +33,15 @@ class eval_mode:
     """
 
     def __init__(self, model: Module) -> None:
-        self.model, self.before = model, model.training
+        self.model, self.modes = model, [(module, module.training) for module in model.modules()]
 
     def __enter__(self) -> Module:
         self.model.eval()
         return self.model
 
     def __exit__(self, *exception: object) -> None:
-        if self.before:
-            self.model.train()
+        for module, mode in self.modes:
+            module.training = mode
 
 
 @contextmanager
@@ -69,18 +69,15 @@ def watch(model: Module, note: Callable[[Module, Any], object]) -> Iterator[None
 
         return noted
 
-    modes = [(m, m.training) for m in model.modules()]
     modules = [m for m in model.modules() if "forward" not in vars(m)]
-    model.eval()
     try:
         for m in modules:
             vars(m)["forward"] = wrap(m)
-        yield
+        with eval_mode(model):
+            yield
     finally:
         for m in modules:
             vars(m).pop("forward", None)
-        for m, mode in modes:
-            m.training = mode
 
 
 def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:

@@ -21,7 +21,7 @@ from .arguments import as_number, as_size
 from .callbacks import Callback, as_callbacks
 from .checkpoints import Checkpoint
 from .data import Array, as_labels, check_finite, check_pair
-from .evaluation import Loss, as_model_input, measure, predict
+from .evaluation import Loss, as_model_input, eval_mode, measure, predict
 from .history import History
 from .init import generator
 from .losses import binary_cross_entropy, cross_entropy, mse_loss
@@ -236,14 +236,13 @@ class Training:
         """Where an epoch has a batch of one row, what can't train on it (BatchNorm) says so before the first step."""
         if (len(self.X) % self.batch_size or self.batch_size) > 1:
             return
-        was_training, before = self.model.training, self._aside()
-        self.model.train()
-        try:
-            with mg.no_grad(), np.errstate(all="ignore"):
+        before = self._aside()
+        with eval_mode(self.model), mg.no_grad(), np.errstate(all="ignore"):
+            self.model.train()
+            try:
                 self.model(self.X[:1])
-        finally:
-            self.model.train(was_training)
-            self._go_back(before)
+            finally:
+                self._go_back(before)
 
     def seed(self, seed: Any) -> None:
         """Let all that is random in this run follow from `seed`."""
@@ -435,13 +434,8 @@ def as_targets(y: Array, output_shape: tuple[int, ...], loss: Loss, model: Modul
 
 def _trial(model: Module, X: Array) -> tuple[int, ...]:
     """Run one row through the network, which lets layers find their sizes; gives the shape of its output."""
-    was_training = model.training
-    model.eval()
-    try:
-        with mg.no_grad(), np.errstate(all="ignore"):
-            output = model(X[:1])
-    finally:
-        model.train(was_training)
+    with eval_mode(model), mg.no_grad(), np.errstate(all="ignore"):
+        output = model(X[:1])
     if not isinstance(output, mg.Tensor):
         raise TypeError(
             f"the network's output is {type(output).__name__}, expected a tensor: has it parameters, and does "

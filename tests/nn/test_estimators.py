@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +147,17 @@ def test_search_over_a_pipeline_in_processes(iris):
     )  # fmt: skip
     search.fit(*iris)
     assert search.best_params_["mlpclassifier__hidden_layer_sizes"] == (16,)
+
+
+@pytest.mark.slow
+def test_search_on_a_cluster_of_two_workers():
+    pytest.importorskip("distributed")
+    example = Path(__file__).parents[2] / "examples" / "search_on_a_cluster.py"
+    told = subprocess.run([sys.executable, example], capture_output=True, text=True, check=True).stdout
+    assert told.startswith("2 workers")
+    scores = [float(line.split()[0]) for line in told.splitlines()[1:-1]]
+    assert len(scores) == 4
+    assert max(scores) > 0.9
 
 
 def test_cross_validation_and_cloning(iris):

@@ -93,6 +93,17 @@ def test_metrics_of_an_epoch_are_means_over_its_samples(blobs):
     assert history["loss"][0] == pytest.approx(nn.cross_entropy(output, y).item())
 
 
+def test_predicting_leaves_each_layer_in_its_mode():
+    model = nn.Sequential(nn.BatchNorm(2).eval(), nn.Dropout(0.5), nn.Dense(2, 1, seed=0))
+    expected = nn.predict(model, np.ones((5, 2)), batch_size=2)
+    assert [layer.training for layer in model.layers] == [False, True, True]
+    np.testing.assert_allclose(expected, np.ones((5, 2)) @ model.layers[2].W.data / np.sqrt(1 + 1e-5), rtol=1e-12)
+    nn.summary(model, (3, 2))
+    assert [layer.training for layer in model.layers] == [False, True, True]
+    with pytest.raises(ValueError, match="batch_size=0, expected a whole number from 1 on"):
+        nn.predict(model, np.ones((5, 2)), batch_size=0)
+
+
 def test_a_network_without_parameters_predicts_arrays():
     assert nn.predict(nn.Sequential(nn.relu), np.array([[-1.0, 2.0]])).tolist() == [[0.0, 2.0]]
 
