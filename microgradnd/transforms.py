@@ -268,6 +268,10 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     ValueError, TypeError
         If the result is not one floating-point number, or an argument can't be differentiated.
 
+    Notes
+    -----
+    Reverse mode: Griewank & Walther, "Evaluating Derivatives" (2008), chapter 3, doi 10.1137/1.9780898717761.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -337,6 +341,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     value, tangent
         ``f(*primals)`` and its derivative along `tangents`, built alike.
 
+    Notes
+    -----
+    A vjp is linear in the cotangent, and its transpose is the jvp: Townsend (2017),
+    https://j-towns.github.io/2017/06/12/A-new-trick.html.
+
     Examples
     --------
     >>> import microgradnd as mg
@@ -391,6 +400,10 @@ def hvp(f: Function, primals: Sequence[Any], vectors: Sequence[Any]) -> tuple[An
     -------
     tuple
         One entry per primal, built like it: the gradient of ⟨grad f, vectors⟩.
+
+    Notes
+    -----
+    Pearlmutter, "Fast exact multiplication by the Hessian" (1994), doi 10.1162/neco.1994.6.1.147.
 
     Examples
     --------

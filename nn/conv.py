@@ -135,6 +135,10 @@ class Conv2d(Module):
         For sizes that aren't whole numbers, "same" padding with a stride or an even window, an input that isn't
         (batch, channels, height, width), or an image smaller than the window.
 
+    Notes
+    -----
+    LeCun et al. (1989), doi 10.1162/neco.1989.1.4.541.
+
     Examples
     --------
     >>> import numpy as np

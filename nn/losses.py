@@ -328,6 +328,10 @@ def kl_divergence(logits: Any, target: Any, *, reduction: Reduction = "mean") ->
     ValueError
         If the shapes differ, or a row of the target is no distribution.
 
+    Notes
+    -----
+    Kullback & Leibler (1951), doi 10.1214/aoms/1177729694.
+
     Examples
     --------
     >>> import numpy as np
@@ -408,6 +412,10 @@ def hinge_loss(scores: Any, target: Any, *, reduction: Reduction = "mean") -> An
     ------
     ValueError
         If the shapes differ, or a target is neither -1 nor 1.
+
+    Notes
+    -----
+    Cortes & Vapnik (1995), doi 10.1007/BF00994018.
 
     Examples
     --------

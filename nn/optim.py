@@ -547,6 +547,10 @@ def clip_grad_norm(params: Iterable[mg.Tensor], limit: float) -> float:
     ValueError
         If `limit` isn't above 0.
 
+    Notes
+    -----
+    Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, arXiv:1211.5063.
+
     Examples
     --------
     >>> import microgradnd as mg

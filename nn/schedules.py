@@ -193,6 +193,10 @@ class WarmUp(Schedule):
     ValueError
         If `steps` is no whole number from 1 on, or `before` no schedule of this optimiser.
 
+    Notes
+    -----
+    Goyal et al., "Accurate, large minibatch SGD" (2017), section 2.2, arXiv:1706.02677.
+
     Examples
     --------
     >>> import microgradnd as mg
