@@ -43,8 +43,10 @@ def register(thing: T) -> T:
 
     Raises
     ------
+    TypeError
+        If it is neither.
     ValueError
-        If something else has that name.
+        If something else has that name, or it has none, being a lambda.
 
     Examples
     --------
@@ -54,9 +56,13 @@ def register(thing: T) -> T:
     ...     def forward(self, x):
     ...         return 2 * x
     """
+    if not _may_be_named(thing):
+        raise TypeError(f"{thing!r} is neither a subclass of nn.Module nor a function")
     name = _name_of(thing)
+    if name == "<lambda>":
+        raise ValueError("a lambda has no name that a file could hold: define a function")
     before = _listed().get(name, thing)
-    if (before.__module__, before.__qualname__) != (thing.__module__, thing.__qualname__):
+    if before is not thing and _origin(before) != _origin(thing):
         raise ValueError(f"{name!r} is the name of {before!r} already: rename yours")
     REGISTERED[name] = thing
     return thing
@@ -64,6 +70,17 @@ def register(thing: T) -> T:
 
 def _name_of(thing: Any) -> str:
     return str(getattr(thing, "__name__", None) or getattr(thing, "name", repr(thing)))
+
+
+def _may_be_named(thing: Any) -> bool:
+    if isinstance(thing, type):
+        return issubclass(thing, Module)
+    return callable(thing) and not isinstance(thing, Module)
+
+
+def _origin(thing: Any) -> tuple[Any, ...]:
+    """Where it was defined: what is defined there anew, as when a notebook's cell runs again, takes its place."""
+    return getattr(thing, "__module__", None), getattr(thing, "__qualname__", id(thing))
 
 
 def _listed() -> dict[str, Any]:

@@ -145,9 +145,10 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, training: Training) -> None:
         """Keep the best weights, or count the epochs since."""
         if self.monitor not in training.history:
+            unvalidated = self.monitor.startswith("val_") and training.validation is None
             raise ValueError(
                 f"early stopping watches {self.monitor!r}, which isn't measured: there are "
-                f"{', '.join(training.history)}" + ("; give validation_data=(X, y)" * self.monitor.startswith("val_"))
+                f"{', '.join(training.history)}" + ("; give validation_data=(X, y)" if unvalidated else "")
             )
         value = self.sign * training.history[self.monitor][-1]
         if value < self.best - self.min_delta:

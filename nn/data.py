@@ -8,6 +8,7 @@ refused before the first step.
 from __future__ import annotations
 
 import numbers
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def _from_objects(array: Array, name: str) -> Array:
     for at, value in np.ndenumerate(array):
         if not isinstance(value, numbers.Real | np.bool_):
             where = f"row {at[0]}" + (f", column {at[1]}" if len(at) == 2 else "") if at else "it"
-            raise TypeError(f"{name} has dtype object, {where} holds {value!r}, {_expected(name)}")
+            raise TypeError(f"{name} has dtype object, {where} holds {reprlib.repr(value)}, {_expected(name)}")
     return array.astype(float)
 
 

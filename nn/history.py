@@ -65,6 +65,8 @@ class History(Mapping[str, list[float]]):
 
     def best(self, measure: str, mode: str = "min") -> int:
         """The epoch, counted from 0, with the least (or with ``mode="max"`` the greatest) value of a measure."""
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode={mode!r}, expected 'min' or 'max'")
         values = self[measure]
         return int(np.nanargmin(values) if mode == "min" else np.nanargmax(values))
 

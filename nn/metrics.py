@@ -82,9 +82,12 @@ def named_metrics(metrics: Iterable[str | Metric]) -> dict[str, Metric]:
         if isinstance(metric, str):
             if metric not in METRICS:
                 raise ValueError(f"there is no metric {metric!r}: choose from {', '.join(METRICS)}, or give a function")
-            named[metric] = METRICS[metric]
+            name, function = metric, METRICS[metric]
         elif callable(metric):
-            named[getattr(metric, "__name__", type(metric).__name__)] = metric
+            name, function = getattr(metric, "__name__", type(metric).__name__), metric
         else:
             raise TypeError(f"{metric!r} is no metric: give a name or a function metric(output, target) -> float")
+        if name in ("loss", "lr", *named):
+            raise ValueError(f"two measures would be called {name!r}: rename a metric's function (its __name__)")
+        named[name] = function
     return named

@@ -226,6 +226,11 @@ class Training:
                 value = self.loss(
                     mg.astensor(np.zeros((n, *output_shape), X.dtype if X.dtype.kind == "f" else float)), y[:n]
                 )
+            if not isinstance(value, mg.Tensor):
+                raise TypeError(
+                    f"the loss gave {type(value).__name__}, expected a tensor of one number: does it compute with tensors "
+                    "all the way (without .data)?"
+                )
             if np.shape(value) != ():
                 raise ValueError(
                     f"the loss gave an array of shape {np.shape(value)}, expected one number per batch: "
@@ -441,6 +446,8 @@ def _trial(model: Module, X: Array) -> tuple[int, ...]:
             f"the network's output is {type(output).__name__}, expected a tensor: has it parameters, and does "
             "forward compute with tensors all the way (without .data)?"
         )
+    if output.shape[:1] != (1,):
+        raise ValueError(f"the network gave an output of shape {output.shape} for one row, expected one row")
     return tuple(output.shape[1:])
 
 

@@ -17,6 +17,7 @@ import pytest
 
 import microgradnd as mg
 from microgradnd import nn
+from microgradnd.nn import archive
 from microgradnd.nn.archive import pack, unpack
 from microgradnd.nn.files import read_arrays, write_arrays
 
@@ -147,6 +148,30 @@ def test_classes_of_ones_own(tmp_path):
     np.testing.assert_array_equal(nn.load(tmp_path / "m")(x).data, Residue(3)(x).data)
     with pytest.raises(ValueError, match="already: rename"):
         nn.register(type("Dense", (nn.Module,), {}))
+
+
+@pytest.mark.parametrize(
+    ("thing", "error", "text"),
+    [
+        (3, TypeError, "neither a subclass of nn.Module nor a function"),
+        ("relu", TypeError, "neither"),
+        (dict, TypeError, "neither"),
+        (nn.Dense(2, 2), TypeError, "neither"),
+        (lambda x: x, ValueError, "a lambda has no name"),
+        (type("Dense", (nn.Module,), {}), ValueError, "rename yours"),
+    ],
+)
+def test_what_cannot_be_registered(thing, error, text):
+    with pytest.raises(error, match=text):
+        nn.register(thing)
+
+
+@pytest.mark.parametrize("function", [np.sin, mg.cos])
+def test_functions_of_numpy_and_ops_can_be_registered(tmp_path, monkeypatch, function):
+    monkeypatch.setattr(archive, "REGISTERED", {})
+    assert nn.register(nn.register(function)) is function
+    nn.save(nn.Dense(3, 2, function), tmp_path / "m")
+    assert nn.load(tmp_path / "m").activation is function
 
 
 def test_an_unregistered_class_gives_its_weights_only(tmp_path):

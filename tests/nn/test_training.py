@@ -297,6 +297,14 @@ class Sparse:
         return self
 
 
+def named(name):
+    def metric(output, target):
+        return 0.0
+
+    metric.__name__ = name
+    return metric
+
+
 LABELS = np.repeat(np.arange(3), 30)
 ZEROS = np.zeros((90, 2))
 
@@ -355,6 +363,16 @@ ZEROS = np.zeros((90, 2))
         (ZEROS, LABELS, {"save_to": __file__}, NotADirectoryError, "is a file: save_to is a folder"),
         (ZEROS, LABELS, {"schedule_per": "batch"}, ValueError, "schedule_per is 'batch'"),
         (ZEROS, LABELS, {"loss": nn.mse_loss}, ValueError, r"\(90, 3\)"),
+        (ZEROS, LABELS, {"loss": lambda o, t: 1.0}, TypeError, "the loss gave float, expected a tensor"),
+        (
+            ZEROS,
+            LABELS,
+            {"metrics": [lambda o, t: 1.0, lambda o, t: 2.0]},
+            ValueError,
+            "two measures would be called '<lambda>'",
+        ),
+        (ZEROS, LABELS, {"metrics": [named("loss")]}, ValueError, "two measures would be called 'loss'"),
+        ({"a": np.arange(1000)}, LABELS, {}, TypeError, r"it holds \{'a': array\(\[.{,60}, expected real numbers"),
         (ZEROS, LABELS, {"loss": lambda o, t: o[:, 0]}, ValueError, "one number per batch"),
         (ZEROS, LABELS, {"clip_norm": 0.0}, ValueError, "clip_norm"),
         (ZEROS, LABELS, {"clip_value": -1}, ValueError, "clip_value"),
@@ -546,6 +564,17 @@ def test_what_overflows_in_the_networks_dtype_is_told_of_first(blobs):
     model = nn.MLP([2, 3], dtype=np.float32, seed=0)
     with pytest.raises(ValueError, match=r"X as float32 holds -?inf"):
         nn.fit(model, blobs[0] * 1e300, blobs[1])
+
+
+def test_an_output_has_a_row_for_each_row(blobs):
+    with pytest.raises(ValueError, match=r"shape \(\) for one row"):
+        nn.fit(nn.Sequential(nn.Dense(2, 3), np.sum), *blobs)
+
+
+def test_early_stopping_asks_for_validation_only_where_there_is_none(blobs):
+    for options, text in [({}, "; give validation_data"), ({"validation_data": blobs}, "val_accuracy$")]:
+        with pytest.raises(ValueError, match=f"'val_los', which isn't measured.*{text}"):
+            trained(*blobs, callbacks=[nn.EarlyStopping("val_los")], **options)
 
 
 def test_only_networks_are_trained(blobs):
