@@ -15,6 +15,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,8 +159,9 @@ def walk_through(graph: Graph, boxes: dict[int, Box] | None = None) -> Walkthrou
     values = [x.value if isinstance(x, Recorded) else x for x in shown]
     inside = {
         walker.ids[id(item)]: [
-            f"{graph.names[x.serial]} = {graph.forward(x)}" for x in item.tensors if x.op is not None
-        ][:MOST_INSIDE]
+            f"{graph.names[x.serial]} = {graph.forward(x)}"
+            for x in islice((x for x in item.tensors if x.op is not None), MOST_INSIDE)
+        ]
         for item in walker.items
         if isinstance(item, Box)
     }
@@ -289,14 +291,15 @@ class _Walker:
             if of > 1:
                 symbols = symbols.replace(" = ", " += ", 1)
         home = self.boxes.get(key(x))
+        its_own = flow.edge.position == flow.position  # and not one that stands for several, from or to a box
         return Contribution(
             flow.edge.id,
             self._id(x),
-            "" if isinstance(item, Box) else flow.edge.derivative,
+            flow.edge.derivative if its_own else "",
             symbols,
             shapes,
             line,
-            flow.edge.note,
+            flow.edge.note if its_own else "",
             total,
             self.arrived[x.serial],
             of,
