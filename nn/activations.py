@@ -222,7 +222,7 @@ def gelu_tanh(x: Any) -> Any:
     True
     """
     c = _bounded(x, 20.0)
-    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (c + 0.044715 * c * c * c)))
+    return np.multiply(0.5, x) * (1.0 + np.tanh(math.sqrt(2 / math.pi) * (c + 0.044715 * c * c * c)))
 
 
 def _silu(x: Any) -> Any:

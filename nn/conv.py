@@ -179,6 +179,7 @@ class Conv2d(Module):
         self.padding = _pair("Conv2d", "padding", padding, least=0)
         self.bias, self.init, self.dtype = bool(bias), init, np.dtype(dtype)
         self._rng = generator(seed)
+        initialiser(init, self.activation)  # a wrong name is told here, not at the first batch
         self.W, self.b = Unbuilt("Conv2d"), None
         if n_in is not None:
             self._build(self.n_in)

@@ -127,3 +127,12 @@ def test_normalize_of_no_vector_is_zero_to_any_order():
     hessian = mg.hessian(lambda x: (nn.normalize(x) * np.array([1.0, 2.0])).sum())(x.astype(float))
     assert np.isfinite(hessian).all()
     assert not hessian[1].any()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_lists_and_integers_are_taken(name: str) -> None:
+    function = getattr(nn, name)
+    expected = function(np.array([1.0, -2.0]))
+    np.testing.assert_array_equal(function([1.0, -2.0]), expected)
+    np.testing.assert_array_equal(function(np.array([1, -2])), expected)
+    np.testing.assert_array_equal(function(mg.tensor([1, -2])).data, expected)

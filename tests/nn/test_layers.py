@@ -98,6 +98,7 @@ ATTENTION = nn.MultiHeadAttention(4, 2, seed=0)
         (lambda: nn.Dense(4, 2, init="glorto"), ValueError, "did you mean 'glorot'"),
         (lambda: nn.Dense(4, 2, init=lambda shape, rng: np.ones(2)), ValueError, r"gave an array of shape \(2,\).*\(4, 2\)"),
         (lambda: nn.Dense(4, 2, init=lambda shape, rng: None), ValueError, "dtype object"),
+        (lambda: nn.Conv2d(None, 2, 3, init="glorto"), ValueError, "init='glorto' is no initialiser"),
         (lambda: nn.Conv2d(1, 2, 3, padding=-1), ValueError, "padding=-1, expected a whole number from 0 on"),
         (lambda: nn.MLP(None), ValueError, "sizes=None, expected at least input and output"),
         (lambda: nn.MLP([3, 2.5]), ValueError, "MLP: sizes=2.5"),
