@@ -2,9 +2,9 @@
 
 import base64
 import json
+import os
 import re
 import shutil
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,9 +225,11 @@ def test_every_number_of_every_node_at_every_level_is_the_arrays(browser: Any, t
 @pytest.mark.browser
 def test_ten_thousand_ops_are_played_in_boxes(browser: Any, tmp_path: Path) -> None:
     loss = stack(3333)
-    started = time.perf_counter()
+    before = sum(os.times()[:4])
     page, trouble = opened(browser, mg.draw(loss), tmp_path)
-    assert time.perf_counter() - started < 30  # 3 on an idle core
+    assert (
+        sum(os.times()[:4]) - before < 10
+    )  # processor seconds, Graphviz's included: other work may hold the machine up
     assert (tmp_path / "graph.html").stat().st_size < 2_000_000
     note = page.locator("#note").inner_text()
     assert "10,001 ops, too many to play one by one" in note
