@@ -110,3 +110,13 @@ def gradcheck(
     if raises and not report:
         raise GradcheckError(report)
     return report
+
+
+def _given(op: Any, **options: Any) -> Callable[[], None]:
+    """Make a test of an op's gradient: see `microgradnd.strategies.given`, which needs hypothesis."""
+    from .strategies import given
+
+    return given(op, **options)
+
+
+gradcheck.given = _given  # type: ignore[attr-defined]

@@ -1,15 +1,17 @@
-"""Strategies for hypothesis: arrays an op is defined on, shapes that broadcast together, axes, indices.
+"""Strategies for hypothesis: arrays an op is defined on, layouts of memory, shapes that broadcast together, axes, indices.
 
 hypothesis is imported when a strategy is asked for, so that the package does without it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .core import OPS, Op
+from .core import OPS, Op, Sample, sample
+from .gradcheck import gradcheck
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -86,6 +88,47 @@ def _apart(st: Any, shape: Any, low: float, high: float, dtype: np.dtype[Any], a
         raise ValueError(f"{n} elements can't be {apart} apart from each other and from zero between {low} and {high}")
     places = st.lists(st.integers(first, last), min_size=n, max_size=n, unique=True)
     return places.map(lambda at: ((np.array(at, dtype=float) + 0.5) * 2 * apart).reshape(shape).astype(dtype))
+
+
+def _backwards(a: np.ndarray) -> np.ndarray:
+    turn = (slice(None, None, -1),) * a.ndim
+    return a[turn].copy()[turn] if a.ndim else a.copy()
+
+
+def _sliced(a: np.ndarray) -> np.ndarray:
+    among = np.full([2 * n + 1 for n in a.shape], np.nan, a.dtype)
+    view = among[(slice(1, None, 2),) * a.ndim + (...,)]
+    view[...] = a
+    return view
+
+
+def _read_only(a: np.ndarray) -> np.ndarray:
+    locked = a.copy()
+    locked.flags.writeable = False
+    return locked
+
+
+# The simplest first: hypothesis shrinks towards it.
+_LAYOUTS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (np.copy, np.asfortranarray, _backwards, _sliced, _read_only)
+
+
+def layouts(source: SearchStrategy[np.ndarray] | None = None) -> SearchStrategy[np.ndarray]:
+    """Arrays in each layout that memory may have: C, Fortran, negative strides, sliced from among NaNs, read-only.
+
+    Parameters
+    ----------
+    source
+        What draws the numbers; by default `arrays` of up to three axes, empty and zero-dimensional ones among them.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(layouts(arrays((2, 3))), lambda a: a.strides[0] < 0).strides
+    (-24, -8)
+    """
+    st, xn = _hypothesis()
+    source = arrays(xn.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)) if source is None else source
+    return st.builds(lambda a, lay_out: lay_out(a), source, st.sampled_from(_LAYOUTS))  # type: ignore[no-any-return]
 
 
 def broadcastable(n: int = 2, *, max_dims: int = 3, max_side: int = 4) -> SearchStrategy[tuple[tuple[int, ...], ...]]:
@@ -188,3 +231,61 @@ def operands(op: Op | str, n: int | None = None) -> SearchStrategy[tuple[np.ndar
         return st.tuples(*(arrays(shape, low=low + edge, high=high - edge) for shape in shapes))
 
     return broadcastable(count).flatmap(draw)
+
+
+def given(op: Op | str, *, settings: Any = None, **options: Any) -> Callable[[], None]:
+    """Make a test of an op's gradient for pytest to find; as `microgradnd.gradcheck.given` too.
+
+    An elementwise op is checked at `operands` of it, in all `layouts`; another one at its own samples, with seeds
+    that hypothesis draws.
+
+    Parameters
+    ----------
+    op
+        An op, or its name in `microgradnd.OPS`.
+    settings
+        A ``hypothesis.settings``; by default the usual ones, without a deadline.
+    **options
+        As for `microgradnd.gradcheck`: ``order=2``, ``rtol=1e-7``, ...
+
+    Returns
+    -------
+    callable
+        A test without arguments.
+
+    Raises
+    ------
+    ImportError
+        Without hypothesis.
+    ValueError
+        For an op that is not elementwise and has no samples.
+
+    Examples
+    --------
+    >>> test_tanh = given("tanh", order=2)
+    >>> test_tanh()
+    """
+    op = OPS[op] if isinstance(op, str) else op
+    st, _ = _hypothesis()
+    import hypothesis
+
+    @(hypothesis.settings(deadline=None) if settings is None else settings)
+    @hypothesis.given(call=_calls(st, op))
+    def test(call: Sample) -> None:
+        __tracebackhide__ = True
+        gradcheck(lambda *inputs: op(*inputs, **call.options), *call.args, **options)
+
+    test.__name__ = test.__qualname__ = f"test_{op.name}"
+    return test  # type: ignore[no-any-return]
+
+
+def _calls(st: Any, op: Op) -> Any:
+    if op.elementwise:
+        drawn = operands(op).flatmap(lambda xs: st.tuples(*(layouts(st.just(x)) for x in xs)))
+        return drawn.map(lambda xs: sample(*xs))
+    if op.samples is None:
+        raise ValueError(
+            f"`{op.name}` is not elementwise, and has no samples=: nothing says what it can be called with"
+        )
+    samples = op.samples
+    return st.integers(0, 2**32 - 1).flatmap(lambda seed: st.sampled_from(list(samples(np.random.default_rng(seed)))))

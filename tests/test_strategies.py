@@ -40,6 +40,46 @@ def test_what_cannot_be_apart_is_refused():
 
 
 @quick
+@given(strategies.arrays(), st.data())
+def test_layouts_change_the_memory_and_not_the_numbers(a, data):
+    laid_out = data.draw(strategies.layouts(st.just(a)))
+    np.testing.assert_array_equal(laid_out, a)
+    assert not np.shares_memory(laid_out, a) or laid_out.flags.f_contiguous
+    assert mg.gradcheck(lambda x: np.sum(np.sin(x)), laid_out)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda a: a.ndim > 1 and not a.flags.c_contiguous and a.flags.f_contiguous,
+        lambda a: a.ndim > 1 and min(a.strides) < 0,
+        lambda a: a.size > 1 and a.base is not None and not (a.flags.c_contiguous or a.flags.f_contiguous),
+        lambda a: not a.flags.writeable,
+        lambda a: a.ndim == 0,
+        lambda a: a.size == 0,
+    ],
+    ids=["Fortran", "negative strides", "sliced", "read-only", "0-d", "empty"],
+)
+def test_each_layout_is_drawn(wanted):
+    assert wanted(find(strategies.layouts(), wanted, settings=settings(derandomize=True)))
+
+
+@pytest.mark.parametrize(("name", "options"), [("logaddexp", {"order": 2}), ("log", {}), ("matmul", {}), ("sum", {})])
+def test_a_test_is_made_of_an_op(name, options):
+    test = mg.gradcheck.given(name, settings=quick, **options)
+    assert test.__name__ == f"test_{name}"
+    test()
+
+
+def test_the_test_of_a_wrong_op_fails():
+    bad = mg.op(np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: -g * a, name="bad", elementwise=True)
+    with pytest.raises(mg.GradcheckError, match="argument 1"):
+        strategies.given(bad, settings=quick)()
+    with pytest.raises(ValueError, match="no samples"):
+        strategies.given(mg.op(np.sort, lambda g, y, x: g))
+
+
+@quick
 @given(strategies.broadcastable(3))
 def test_shapes_broadcast(shapes):
     assert len(shapes) == 3

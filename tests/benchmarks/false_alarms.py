@@ -6,7 +6,7 @@ columns and single numbers against each other. Its inputs, of one to three axes,
 are ties, and kinks right at the point), numbers over many orders of magnitude, or float32. Every op in it is right, so whatever the
 check calls wrong is a false alarm.
 
-    python tests/benchmarks/false_alarms.py [--graphs 10000] [--seed 0]
+    python tests/benchmarks/false_alarms.py [--graphs 10000] [--seed 0] [--first 0]
 """
 
 import argparse
@@ -157,9 +157,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graphs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first graph, for running parts side by side"
+    )
     arguments = parser.parse_args()
     start, counts, ops = time.perf_counter(), collections.Counter(), 0
-    index = 0
+    index = arguments.first
     while counts["checked"] < arguments.graphs:
         report = check(index, arguments.seed)
         index += 1

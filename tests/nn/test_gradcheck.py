@@ -65,13 +65,21 @@ def test_every_loss(loss, order):
     assert nn.gradcheck(model, getattr(nn, loss), X, LOSSES[loss], order=order)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_every_layer(layer):
+CHECKS = [(layer, order) for layer in LAYERS for order in (1, 2)]
+SLOW = {("gru", 2), ("attention", 2), ("causal attention", 2)}  # "gru, last state" stands for them by day
+
+
+@pytest.mark.parametrize(
+    ("layer", "order"), [pytest.param(*check, marks=pytest.mark.slow if check in SLOW else ()) for check in CHECKS]
+)
+def test_every_layer(layer, order):
     make, x = LAYERS[layer]
     model = make()
-    report = nn.gradcheck(model, lambda out: np.sum(np.sin(out) + 0.1 * out * out), x)
+    report = nn.gradcheck(model, lambda out: np.sum(np.sin(out) + 0.1 * out * out), x, order=order)
     assert report
-    assert [checked.name for checked in report.inputs] == [name for name, _ in model.named_parameters()]
+    names = [name for name, _ in model.named_parameters()]
+    again = [f"{name} (second order)" for name in names] + ["cotangent (second order)"]
+    assert [checked.name for checked in report.inputs] == names + again * (order == 2)
     # The check's own rtol. One NumPy's BLAS rounds an attention gradient of nearly 0 to 1e-8 of itself, another's not.
     assert report.max_error < 1e-6
 
