@@ -269,14 +269,13 @@ def given(op: Op | str, *, settings: Any = None, **options: Any) -> Callable[[],
     st, _ = _hypothesis()
     import hypothesis
 
-    @(hypothesis.settings(deadline=None) if settings is None else settings)
-    @hypothesis.given(call=_calls(st, op))
     def test(call: Sample) -> None:
         __tracebackhide__ = True
         gradcheck(lambda *inputs: op(*inputs, **call.options), *call.args, **options)
 
     test.__name__ = test.__qualname__ = f"test_{op.name}"
-    return test  # type: ignore[no-any-return]
+    chosen = hypothesis.settings(deadline=None) if settings is None else settings
+    return chosen(hypothesis.given(call=_calls(st, op))(test))  # type: ignore[no-any-return]
 
 
 def _calls(st: Any, op: Op) -> Any:
