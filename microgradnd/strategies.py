@@ -275,7 +275,7 @@ def given(op: Op | str, *, settings: Any = None, **options: Any) -> Callable[[],
 
     test.__name__ = test.__qualname__ = f"test_{op.name}"
     chosen = hypothesis.settings(deadline=None) if settings is None else settings
-    return chosen(hypothesis.given(call=_calls(st, op))(test))  # type: ignore[no-any-return]
+    return chosen(hypothesis.given(call=_calls(st, op))(test))
 
 
 def _calls(st: Any, op: Op) -> Any:

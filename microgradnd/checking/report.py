@@ -163,7 +163,7 @@ class Report:
         body = html.escape("\n".join(rest))
         return (
             f'<div style="border-left: 4px solid {colour}; padding-left: 8px">'
-            f'<b style="color: {colour}">{html.escape(head)}</b><pre style="margin: 4px 0">{body}</pre></div>'
+            f'<b style="color: {colour}">{html.escape(head)}</b><pre style="margin: 4px 0; white-space: pre-wrap">{body}</pre></div>'
         )
 
     def plot(self) -> Any:

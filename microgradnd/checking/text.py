@@ -110,7 +110,7 @@ def _numbers(e: Element) -> str:
 
 def _notes(report: Report) -> list[str]:
     notes = list(report.notes[:3])
-    for elements, what in ((report.kinks, "on a kink and were accepted"), (report.inconclusive, "not to be told")):
+    for elements, what in ((report.kinks, "accepted on a kink"), (report.inconclusive, "not to be told")):
         if elements:
             e = elements[0]
             how = f"one-sided {e.sides[0]:.6g} and {e.sides[1]:.6g}" if e.sides else e.why
