@@ -307,6 +307,7 @@ def test_the_op_its_line_argument_place_and_values_are_named_first():
     lines = text.splitlines()
     assert len(lines) <= 15
     assert lines[0].startswith("the gradient of op `tanh_bad` is wrong (")
+    assert text.index("guilty:") < text.index("pattern:" if "pattern:" in text else "worst:") <= text.index("worst:")
     assert re.search(r"worst: \w+ \(\d, \d\) at \[\d, \d\] +analytic \S+ +numeric \S+ ± \S+ +off by", text)
     assert re.search(
         r"guilty: op #3 `tanh_bad`, its vjp for argument 0 of shape \(5, 4\), recorded at test_gradcheck.py:", text

@@ -17,12 +17,12 @@ def write(report: Report) -> str:
         return "\n".join([_praise(report), *(f"  also: {note}" for note in _notes(report))])
     lines = [_headline(report)]
     lines += (f"  {text}" for text in report.broken[:3] if text not in lines[0])
-    lines += _worst(report)
     for fault in report.blame[:_FAULTS]:
         lines += _guilty(fault)
     if len(report.blame) > _FAULTS:
         more = ", ".join(f"#{f.number} `{f.op}` (argument {f.argument})" for f in report.blame[_FAULTS:][:6])
         lines.append(f"  also guilty: {more}")
+    lines += _worst(report)
     if report.blame and report.ops > sum(f.times for f in report.blame):
         lines.append(f"  all other ops, of {report.ops} recorded, are right by themselves")
     lines += [f"  also: {note}" for note in _notes(report)][: 14 - len(lines)]
