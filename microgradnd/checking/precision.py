@@ -84,7 +84,8 @@ def _worst_argument(node: Node, rng: np.random.Generator) -> str:
         pairs = zip(narrow.arguments, narrow.pull(w), wide.pull(w), strict=True)
     except Exception:
         return ""  # what a rule raises is said where it is checked in float64
-    wrong = [f"argument {i} at {numbers}" for i, g, right in pairs if (numbers := _disagreement(g, right, 0.0))]
+    rounding = _TERMS * float(np.finfo(node.value.dtype).eps) * float(np.abs(w).max(initial=0.0))
+    wrong = [f"argument {i} at {numbers}" for i, g, right in pairs if (numbers := _disagreement(g, right, rounding))]
     return wrong[0] if wrong else ""
 
 
