@@ -82,7 +82,7 @@ def propagate(
                         c = rule(*args, **options) if options else rule(*args)
                         array = x.value
                         if c.__class__ is not _ndarray or c.shape != array.shape or c.dtype is not array.dtype:
-                            c = conform(c, x, op, recorded)
+                            c = conform(c, x, node, recorded)
                         if watch is not None:
                             pairs.append((x, c))
                         serial = x.serial
@@ -134,13 +134,13 @@ def joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> I
     return (lambda *_, c=c, **__: c for c, _input in zip(joint(*args, **options), args[2:], strict=True))
 
 
-def conform(c: Any, x: Node, op: Op, recorded: bool) -> Any:
-    """What a rule gave, with the type, shape and dtype of the argument it belongs to."""
+def conform(c: Any, x: Node, node: Node, recorded: bool) -> Any:
+    """What a rule of `node` gave, with the type, shape and dtype of the argument `x` it belongs to."""
     if not (recorded and isinstance(c, Node)):
         c = constant(as_cotangent(c)) if recorded else as_cotangent(c)
     array = x.value
     if c.shape != array.shape:
-        if not op.elementwise:
+        if not (node.op and node.op.elementwise and c.shape == node.value.shape):
             raise misshapen(c.shape, array.shape)
         c = sum_to(c, array.shape)
     return c if c.dtype == array.dtype else c.astype(array.dtype)

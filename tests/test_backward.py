@@ -481,3 +481,11 @@ def test_one_step_of_the_chain_rule_alone_keeps_each_use_apart_and_the_recorded_
     assert x.grad is None
     with pytest.raises(RuntimeError, match="was changed after"):
         y.sum().backward()
+
+
+def test_only_what_was_broadcast_is_summed_back():
+    rules = (lambda g, y, a, b: g[:1], lambda g, y, a, b: g)
+    bad = mg.op(lambda a, b: a + b, *rules, name="cut_short", elementwise=True)
+    a, b = leaf(np.ones((1, 1))), leaf(np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"`cut_short`.*\(1, 2\)"):
+        bad(a, b).sum().backward()
