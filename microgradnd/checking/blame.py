@@ -12,18 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from .. import tree
+from ..checkpoint import Segment
 from ..context import mode_switch
 from ..core import Node, Op
 from ..gradients import pull
 from ..tensor import tensor
 from .patterns import Context, find_pattern
-from .problem import Problem, cotangent, second_order
+from .problem import Problem, Recording, cotangent, second_order
 from .report import InputResult
 from .reproduce import smallest_call
 from .search import Search
 from .verdict import KINK, UNCLEAR, WRONG, Tolerance
 
 _EXHAUSTIVE = 1000  # elements of a wrong gradient that are all looked at, for its pattern
+_RANDOM = "its rule gives another result each time it is called"
 _AT_A_KINK = 6  # random directions tried there
 
 
@@ -122,6 +125,25 @@ class Alone:
         with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
             return [c for _, c in pull(node, w.reshape(self.out.shape).astype(self.out.dtype))]
 
+    def find_writing(self) -> str:
+        """Which array the op's forward or its rules change in place, in words; "" if none."""
+        fresh = [tensor(x.copy(), requires_grad=True) for x in self.point]
+        arrays = {f"its argument {i}": x.value for i, x in zip(self.arguments, fresh, strict=True)}
+        before = {name: x.copy() for name, x in arrays.items()}
+        node = self.node(fresh)
+        who = "forward"
+        if all(np.array_equal(arrays[name], before[name], equal_nan=True) for name in arrays):
+            who = "rule"
+            g = np.full(self.out.shape, 0.75, dtype=self.out.dtype)
+            arrays |= {"its output": np.asarray(node.value), "the cotangent": g}
+            before |= {name: arrays[name].copy() for name in ("its output", "the cotangent")}
+            with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
+                list(pull(node, g))
+        changed = [name for name in arrays if not np.array_equal(arrays[name], before[name], equal_nan=True)]
+        return (
+            f"its {who} changes {changed[0]} in place; what else uses that array gets wrong numbers" if changed else ""
+        )
+
     def as_problem(self) -> Problem:
         """The same for whatever takes functions: derivatives of derivatives, forward mode."""
         names = [f"argument {i}" for i in self.arguments]
@@ -151,7 +173,7 @@ class Inquest:
         self.surrogates: list[str] = []
         for number, node in enumerate(nodes, 1):
             if node.op is not None and node.op.surrogate:
-                self.surrogates.append(_place(number, node))
+                self.surrogates.append(place(number, node))
             else:
                 self._attempt(self._examine, number, node)
 
@@ -167,7 +189,7 @@ class Inquest:
             for number, node in enumerate(self.nodes, 1):
                 search = Alone.of(node).search(self.tolerance, self.rng)
                 if not all(search.is_smooth(j) for j in range(len(search.results))):
-                    self.kinked.append(_place(number, node))
+                    self.kinked.append(place(number, node))
         return self.kinked or self.unclear
 
     def _attempt(self, examine: Callable[[int, Node], None], number: int, node: Node) -> None:
@@ -177,18 +199,40 @@ class Inquest:
             self._add(Fault(_name(node), number, node.site, -1, (), message=str(error)))
 
     def _examine(self, number: int, node: Node) -> None:
+        segment = node.options.get("segment")
+        if isinstance(segment, Segment):
+            self._examine_within(number, node, segment)
+            return
         alone = Alone.of(node)
+        written = alone.find_writing()
+        if written:
+            self._add(Fault(_name(node), number, node.site, -1, (), message=written))
+            return
         search = alone.search(self.tolerance, self.rng)
         for j, argument in enumerate(alone.arguments):
             if self._is_wrong(search, j, number, node):
                 self._look_closer(search, j)
                 if search.results[j].cleared:
-                    self.unclear.append(f"{_place(number, node)}: too much rounding, or too steep, for differences")
+                    self.unclear.append(f"{place(number, node)}: too much rounding, or too steep, for differences")
                     continue
                 fault = Fault(_name(node), number, node.site, argument, alone.point[j].shape, result=search.results[j])
-                fault.pattern = find_pattern(Context(alone, search, j))
+                same = np.array_equal(alone.pull(search.w)[j], search.results[j].analytic, equal_nan=True)
+                fault.pattern = find_pattern(Context(alone, search, j)) if same else _RANDOM
                 fault.reproduce = smallest_call(alone, j, search)
                 self._add(fault)
+
+    def _examine_within(self, number: int, node: Node, segment: Segment) -> None:
+        """The ops that a checkpoint stands for."""
+        inputs = [tensor(_wide(x), requires_grad=True) for x in node.values[: len(segment.tensors)]]
+        with mode_switch(record=True, watch=None), np.errstate(all="ignore"):
+            outputs = list(tree.leaves(segment.run(inputs)))
+        within = Inquest(Recording(inputs, outputs, np.empty(0)).nodes(), self.tolerance, self.rng)
+        for fault in within.faults:
+            fault.number = number
+            self._add(fault)
+        self.kinked += within.kinked
+        self.unclear += within.unclear
+        self.surrogates += within.surrogates
 
     def _examine_rules(self, number: int, node: Node) -> None:
         problem = second_order(Alone.of(node).as_problem(), self.rng)
@@ -211,12 +255,12 @@ class Inquest:
             return False
         verdict = search.along(j, everything)
         if verdict.kind == KINK:
-            self.kinked.append(_place(number, node))
+            self.kinked.append(place(number, node))
             more = [search.along(j, everything, signs=np.ones(everything.size))]
             more += [search.along(j, everything) for _ in range(_AT_A_KINK)]
             return any(v.kind == WRONG for v in more)
         if verdict.kind == UNCLEAR:
-            self.unclear.append(f"{_place(number, node)}: {verdict.why}")
+            self.unclear.append(f"{place(number, node)}: {verdict.why}")
             if node.op is not None and node.op.elementwise:  # elsewhere an axis may be smooth where the whole is not
                 self._look_closer(search, j)
                 return bool(search.results[j].of(WRONG))
@@ -242,5 +286,6 @@ def _name(node: Node) -> str:
     return node.op.name if node.op is not None else ""
 
 
-def _place(number: int, node: Node) -> str:
-    return f"op #{number} `{_name(node)}`" + (f" at {node.site}" if node.site else "")
+def place(number: int, node: Node) -> str:
+    """What a recorded op is called in messages."""
+    return f"op #{number} `{_name(node)}`" + (f" at {node.site[:90]}" if node.site else "")

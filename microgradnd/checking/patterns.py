@@ -41,10 +41,12 @@ class Context:
             if value.shape == self.shape:
                 yield name, value.reshape(-1)[self.known]
 
-    def numeric_of(self, w: np.ndarray, j: int | None = None) -> np.ndarray:
-        """The right gradient for another cotangent, or of another argument, one difference per element."""
+    def numeric_of(self, w: np.ndarray, j: int | None = None, at: tuple[int, np.ndarray] | None = None) -> np.ndarray:
+        """The right gradient for another cotangent, of another argument, or `at` another value of one: by differences."""
         j = self.j if j is None else j
-        point = self.alone.point
+        point = list(self.alone.point)
+        if at is not None:
+            point[at[0]] = at[1]
         columns = []
         for k in range(point[j].size):
             sides = []
@@ -115,6 +117,16 @@ def _transposed(c: Context) -> str:
     for way, flipped in (("transposed", n.T), ("with the last two axes exchanged", np.swapaxes(n, -1, -2))):
         if _close(a.ravel(), flipped.ravel()):
             return f"a transposition: analytic is numeric {way}"
+    for j, argument in enumerate(c.alone.arguments):
+        x = c.alone.point[j]
+        if (
+            j != c.j
+            and x.ndim > 1
+            and x.shape == x.T.shape
+            and c.a.size <= 100
+            and _close(c.a, c.numeric_of(c.search.w, at=(j, x.T)))
+        ):
+            return f"a transposition: this is the gradient for argument {argument} transposed"
     return ""
 
 

@@ -105,10 +105,15 @@ class Problem:
         """Run the function on tensors of these arrays, by default at the point itself."""
         return self.run(
             [
-                tensor(a, requires_grad=True, name=leaf.name)
+                tensor(a.copy(), requires_grad=True, name=leaf.name)
                 for a, leaf in zip(self.point if arrays is None else arrays, self.checked, strict=True)
             ]
         )
+
+    def overwritten(self) -> list[str]:
+        """The inputs that the function changed in place."""
+        pairs = zip(self.checked, self.recorded.tensors, self.point, strict=True)
+        return [leaf.name for leaf, x, before in pairs if not np.array_equal(x.value, before, equal_nan=True)]
 
     def run(self, tensors: Sequence[Node]) -> Recording:
         """Run the function on these tensors in place of the checked inputs."""

@@ -57,15 +57,17 @@ def _headline(report: Report) -> str:
     if report.failures:
         return f"the gradient of {report.function} is wrong ({_extent(report)})"
     why = next((e.why for e in report.inconclusive if e.why), "")
-    e = report.inconclusive[0]
+    e, n = report.inconclusive[0], len(report.inconclusive)
     return (
         f"nothing can be told about the gradient of {report.function}: {why}; "
-        f"{len(report.inconclusive)} elements looked at, the first {_at(e)} (analytic {e.analytic:.6g})"
+        f"{n} element{'s' * (n != 1)} looked at, the first {_at(e)} (analytic {e.analytic:.6g})"
     )
 
 
 def _extent(report: Report) -> str:
     wrong = [x for x in report.inputs if x.of(WRONG)]
+    if not wrong and all(fault.message for fault in report.blame):
+        return "what is wrong with it is no matter of numbers"
     if not wrong:
         return f"the whole of {report.function} agrees here: what comes after damps the error, or hides it"
     n, checked = sum(len(x.of(WRONG)) for x in wrong), sum(len(x.verdicts) for x in wrong)

@@ -12,7 +12,7 @@ import numpy as np
 from ..core import Node, Op
 from ..transforms import jvp
 from . import leaks, precision
-from .blame import Inquest
+from .blame import Alone, Inquest, place
 from .problem import Problem, cotangent, second_order
 from .report import Report
 from .reproduce import literal, op_expression
@@ -71,7 +71,10 @@ class _Check:
                 "the function is not deterministic: two calls with the same inputs differ (dropout? random numbers without a seed?)"
             )
             return report
+        changed = self.problem.overwritten()
         self.compare(self.problem, report)
+        if changed and not report.blame:
+            report.broken.insert(0, f"the function changes its input {changed[0]} in place: give it a copy of its own")
         if order == 2 and report:
             self.compare(second_order(self.problem, self.rng), report, order=2)
         return report
@@ -116,25 +119,48 @@ class _Check:
         self, problem: Problem, w: np.ndarray, analytic: list[np.ndarray], inquest: Inquest
     ) -> tuple[list[str], list[str]]:
         """Hold forward mode against reverse: <w, J v> is <Jᵀ w, v>. What is wrong, and what is only worth a note."""
-        v = [cotangent(x.shape, self.rng) for x in problem.point]
         try:
-            _, tangents = jvp(lambda *xs: tuple(problem.run(xs).outputs), tuple(problem.point), tuple(v))
+            apart = self.part_ways(problem, w, analytic)
         except Exception as error:
             return [], [f"forward mode (mg.jvp) and second derivatives don't work: {error}"]
+        if apart is None:
+            return [], []
+        forward, reverse = apart
+        if not np.isfinite(forward) and inquest.rough():
+            return [], [f"forward mode (mg.jvp) gives {forward} here, where {inquest.rough()[0]} is not smooth"]
+        found = self.find_split(problem)
+        trouble = (
+            f"forward mode disagrees with reverse{f', and does so in {found} by itself' if found else ''}: <w, J v> is {forward:.6g} by mg.jvp, and {reverse:.6g} by vjp; "
+            "a rule that is not linear in its cotangent, or leaves the graph (.data, np.asarray), does that"
+        )
+        return [trouble], []
+
+    def part_ways(self, problem: Problem, w: np.ndarray, analytic: list[np.ndarray]) -> tuple[float, float] | None:
+        """<w, J v> by forward mode and by reverse, for random v; None if they agree."""
+        v = [cotangent(x.shape, self.rng) for x in problem.point]
+        _, tangents = jvp(lambda *xs: tuple(problem.run(xs).outputs), tuple(x.copy() for x in problem.point), tuple(v))
         forward = float(w @ np.concatenate([np.ravel(t.value if isinstance(t, Node) else t) for t in tangents]))
         parts = [float(np.vdot(g, u)) for g, u in zip(analytic, v, strict=True)]
         size = sum(float(np.abs(g * u).sum()) for g, u in zip(analytic, v, strict=True))
         rounding = 1e3 * problem.eps * max(float(np.abs(w) @ np.abs(problem.at)), problem.whole)
-        limit = max(1e-8, 1e3 * problem.eps) * size + rounding
-        if not np.isfinite(limit) or abs(forward - sum(parts)) <= limit:
-            return [], []
-        if not np.isfinite(forward) and inquest.rough():
-            return [], [f"forward mode (mg.jvp) gives {forward} here, where {inquest.rough()[0]} is not smooth"]
-        trouble = (
-            f"forward mode disagrees with reverse: <w, J v> is {forward:.6g} by mg.jvp, and {sum(parts):.6g} by vjp; "
-            "a rule that is not linear in its cotangent, or leaves the graph (.data, np.asarray), does that"
-        )
-        return [trouble], []
+        if (
+            not np.isfinite(size + rounding)
+            or abs(forward - sum(parts)) <= max(1e-8, 1e3 * problem.eps) * size + rounding
+        ):
+            return None
+        return forward, sum(parts)
+
+    def find_split(self, problem: Problem) -> str:
+        """The first recorded op whose own forward mode disagrees with its reverse."""
+        for number, node in enumerate(problem.recorded.nodes(), 1):
+            try:
+                alone = Alone.of(node).as_problem()
+                w = cotangent(alone.at.shape, self.rng)
+                if self.part_ways(alone, w, alone.pull(alone.recorded, w)):
+                    return place(number, node)
+            except Exception:
+                return place(number, node)
+        return ""
 
     def explain(self, problem: Problem, inquest: Inquest, search: Search, wrong: list[Any], report: Report) -> None:
         """Every op is right by itself, and the whole is wrong: find the broken path."""

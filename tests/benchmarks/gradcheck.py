@@ -1,6 +1,6 @@
 """Time the gradient check of a network's parameters against checks that build whole Jacobians.
 
-All check the same gradients: mean cross-entropy of a 64-10-10 tanh network on a batch of 32, its 770 parameters. The full
+All check the same gradients: mean cross-entropy of a 64-10-10 tanh network on a batch of 32, its 760 parameters. The full
 Jacobian check is what `torch.autograd.gradcheck` does, written down in NumPy: two calls of the function per input element
 at a fixed step, one backward per output element, then all matrices compared; here with the scalar loss as output, and with the
 320 logits. With PyTorch installed its own check is timed too.
