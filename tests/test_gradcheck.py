@@ -523,6 +523,11 @@ def test_a_rule_that_is_wrong_in_float32_only_is_named():
         mg.gradcheck(lambda x: np.sum(np.exp(narrow(x))), X.astype(np.float32))
 
 
+def test_a_period_shorter_than_the_first_steps_is_not_blamed():
+    x, d = np.array([2.9550985037530059e-01, 0.3]), np.array([7.6286392845036019e-08, 2.0])
+    assert mg.gradcheck(lambda x: np.fmod(x, d), x).inputs[0].of("wrong") == []
+
+
 def test_where_eigenvalues_meet_nan_is_no_wrong_slope():
     report = mg.gradcheck(np.linalg.eigh, np.diag([1.0, 1.0, 2.0]), raises=False)
     assert not report.blame

@@ -155,11 +155,16 @@ def climb(along: Along, at: np.ndarray, eps: float, begun: Glance) -> Iterator[R
         What is known already at the base step.
     """
     for factor in LADDER:
-        h = base_step(eps) * factor
-        known = (begun.ahead, begun.behind) if factor == 1 else ([], [])
-        rest = _values(along, at, h, _STEPS[len(known[0]) :])
-        with np.errstate(all="ignore"):
-            yield Rung(h, known[1] + rest[1], at, known[0] + rest[0], eps)
+        yield measure(along, at, eps, factor, begun if factor == 1 else None)
+
+
+def measure(along: Along, at: np.ndarray, eps: float, factor: float, begun: Glance | None = None) -> Rung:
+    """The rung at this part of the base step, by six calls, or those of them that are not `begun`."""
+    h = base_step(eps) * factor
+    known = (begun.ahead, begun.behind) if begun is not None else ([], [])
+    rest = _values(along, at, h, _STEPS[len(known[0]) :])
+    with np.errstate(all="ignore"):
+        return Rung(h, known[1] + rest[1], at, known[0] + rest[0], eps)
 
 
 def _values(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .numeric import Along, Glance, Rung, climb, glance
+from .numeric import Along, Glance, Rung, climb, glance, measure
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 JUMPS = "f jumps here, or its slope is unbounded"
@@ -21,6 +21,7 @@ _FLAT = 1e-7  # and differences that leave no more than this part open confirm i
 _SIDED = 1e-2  # sides that differ by no more than this part are one slope, as far as a first look shows
 _INVISIBLE = 1e-6  # nor does what differs by no more than this part of the steepest output
 _UNEVEN = 1e-3  # a slope that changes by more than this part with the step is not to be relied on
+_NEARBY = (2.0**-15, 2.0**-20)  # parts of the base step, too short to begin with
 _FALLS_SLOWLY = (0.75, 16)  # how the two sides at a kink part from one rung to the next
 
 
@@ -90,15 +91,34 @@ def judge(case: Case) -> Verdict:
             continue
         measured.append((value, error))
         size = max(abs(value), case.scale)
-        sharp = error <= 1e-7 * abs(value) + 1e-10 * case.scale  # enough to believe an agreement
-        agrees = case.tolerance.allows(case.analytic, value, case.scale, error if sharp else 0.0)
+        agrees = _agrees(value, error, case)
         if agrees and error <= 1e-5 * size and not _has_sides(rung.jump, rung.slopes, rung.noise):
             return Verdict(RIGHT, value, error)
         far_off = len(measured) > 1 and abs(case.analytic - value) > 300 * max(error, measured[-2][1])
         settled = len(measured) > 1 and _consistent(*measured[-2:]) and (agrees or far_off or error <= 1e-10 * size)
         if settled and not bent(rungs).any():
+            near = None if agrees else _confirmed_nearby(rungs, case)
+            if near is not None:
+                return near
             break
     return _decide(rungs, case) if measured else _at_an_edge(rungs, case)
+
+
+def _agrees(value: float, error: float, case: Case) -> bool:
+    sharp = error <= 1e-7 * abs(value) + 1e-10 * case.scale  # enough to believe an agreement
+    return case.tolerance.allows(case.analytic, value, case.scale, error if sharp else 0.0)
+
+
+def _confirmed_nearby(rungs: Sequence[Rung], case: Case) -> Verdict | None:
+    """The verdict of the shortest steps, should these confirm what wider ones far from it refute, over whole periods."""
+    refuted = rungs[-1].weigh(case.w)[0]
+    for factor in _NEARBY:
+        rung = measure(case.along, case.at, case.eps, factor)
+        value, error = rung.weigh(case.w)
+        still = (rung.noise == 0) & np.any([r.noise > 0 for r in rungs], axis=0)  # moves, and drowns in rounding here
+        if not still.any() and _agrees(value, error, case) and error <= 1e-5 * abs(case.analytic - refuted):
+            return Verdict(RIGHT, value, error)
+    return None
 
 
 def _confirmed(first: Glance, case: Case) -> bool:
