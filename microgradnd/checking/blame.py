@@ -200,8 +200,7 @@ class Inquest:
 
     def _examine(self, number: int, node: Node) -> None:
         segment = node.options.get("segment")
-        if isinstance(segment, Segment):
-            self._examine_within(number, node, segment)
+        if isinstance(segment, Segment) and self._examine_within(number, node, segment):
             return
         alone = Alone.of(node)
         written = alone.find_writing()
@@ -221,8 +220,8 @@ class Inquest:
                 fault.reproduce = smallest_call(alone, j, search)
                 self._add(fault)
 
-    def _examine_within(self, number: int, node: Node, segment: Segment) -> None:
-        """The ops that a checkpoint stands for."""
+    def _examine_within(self, number: int, node: Node, segment: Segment) -> bool:
+        """Examine the ops that a checkpoint stands for; whether one of them is wrong."""
         inputs = [tensor(_wide(x), requires_grad=True) for x in node.values[: len(segment.tensors)]]
         with mode_switch(record=True, watch=None), np.errstate(all="ignore"):
             outputs = list(tree.leaves(segment.run(inputs)))
@@ -233,6 +232,7 @@ class Inquest:
         self.kinked += within.kinked
         self.unclear += within.unclear
         self.surrogates += within.surrogates
+        return bool(within.faults)
 
     def _examine_rules(self, number: int, node: Node) -> None:
         problem = second_order(Alone.of(node).as_problem(), self.rng)
