@@ -201,6 +201,11 @@ def test_a_period_narrower_than_any_step_is_not_judged():
     assert {e.place for e in report.inconclusive} == {(0,)}
 
 
+def test_a_wrong_rule_of_tiny_values_is_no_teeth():
+    tiny = wrong_op(lambda x: 1e-11 * np.sin(x), lambda g, y, x: g * np.cos(x), name="tiny")
+    assert mg.gradcheck(tiny, np.array([0.3, 1.0]), raises=False).blame
+
+
 @pytest.mark.parametrize("name", ["cbrt", "divide"])
 def test_what_rounding_left_of_a_zero_gets_no_op_blamed(name):
     op = mg.OPS[name]
@@ -218,6 +223,16 @@ ROUGH = {
     "kinks nearer and further than every step": (np.minimum, *near_ties([3.5e-9, 1.6e-10, 1e-3, 3e-7, 1e-5, 0.3])),
     "stairs steeper than any step": (np.floor_divide, np.array([-8000.0, -0.14]), np.array([7e-5, 3.8e-6])),
     "teeth narrower than any step": (np.fmod, np.array([1.7e-5, 0.5]), np.array([1.0001e-12, 3e-11])),
+    "teeth narrower than steps, wider than rounding": (np.remainder, np.array([1.0, 0.3]), np.array([4.2e-11, 1.3])),
+    "teeth of a few thousand roundings": (
+        np.fmod,
+        np.array([-25.662767408942987, -1.6e-3]),
+        np.array([7.158165e-12, 0.7]),
+    ),
+    "stairs that float32 climbs elsewhere": (
+        lambda x: np.floor_divide(3 * x, x) * x,
+        np.array([1 / 97, 0.5], np.float32),
+    ),
     "equal eigenvalues": (lambda x: np.linalg.eigvalsh(np.eye(4) + np.tanh(x).T @ np.tanh(x)), np.eye(2, 4) / 20),
     "a kink whose two slopes cancel": (
         lambda x: np.copysign(x, x) ** 2 + np.copysign(x, x),

@@ -42,7 +42,7 @@ def find_narrow_trouble(
         return []
     run = problem.record(given)
     found = list(_widened(run)) + list(_inaccurate(run, rng))
-    if found:
+    if found or _on_another_step(run, problem.recorded, rng):
         return found[:3]
     largest = _largest_cotangent(run, w)
     for leaf, x, g, right in zip(problem.checked, given, problem.pull(run, w), wide, strict=True):
@@ -75,6 +75,16 @@ def _inaccurate(run: Recording, rng: np.random.Generator) -> Iterator[str]:
                     f"op #{number} `{node.op.name}` is right in float64 and not in {node.value.dtype}: its vjp for "
                     f"{place}, recorded at {node.site}"
                 )
+
+
+def _on_another_step(narrow: Recording, wide: Recording, rng: np.random.Generator) -> bool:
+    """Whether rounding took a flat op, such as floor_divide, to another value: two functions then, of two gradients."""
+    for n, m in zip(narrow.nodes(), wide.nodes(), strict=False):
+        if n.value.shape == m.value.shape and not np.allclose(n.value, m.value, rtol=1e-3, equal_nan=True):
+            alone = Alone.of(m)
+            if not any(np.any(g) for g in alone.pull(cotangent(alone.at.shape, rng))):
+                return True
+    return False
 
 
 def _worst_argument(node: Node, rng: np.random.Generator) -> str:

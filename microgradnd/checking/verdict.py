@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .numeric import Along, Glance, Rung, climb, glance, measure
+from .numeric import Along, Glance, Rung, base_step, climb, glance, measure
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "kink", "unclear"
 JUMPS = "f jumps here, or its slope is unbounded"
+FINER = "f has teeth or steps that are narrower than the differences"
 
 _ESTIMATES = 10  # by how much an error estimate may be too small before it is held against the gradient
 _RESOLVED = 1e-3  # an error above this part of the value leaves the value unknown
@@ -22,6 +23,8 @@ _SIDED = 1e-2  # sides that differ by no more than this part are one slope, as f
 _INVISIBLE = 1e-6  # nor does what differs by no more than this part of the steepest output
 _UNEVEN = 1e-3  # a slope that changes by more than this part with the step is not to be relied on
 _NEARBY = (2.0**-15, 2.0**-20)  # parts of the base step, too short to begin with
+_PART = 1 / 8  # of its size, by which an output may change and still show one slope
+_NEARER = 0.1  # a slope this much nearer to the gradient than what refutes it casts doubt on that
 _FALLS_SLOWLY = (0.75, 16)  # how the two sides at a kink part from one rung to the next
 
 
@@ -101,7 +104,12 @@ def judge(case: Case) -> Verdict:
             if near is not None:
                 return near
             break
-    return _decide(rungs, case) if measured else _at_an_edge(rungs, case)
+    if not measured:
+        return _at_an_edge(rungs, case)
+    verdict = _decide(rungs, case)
+    if verdict.kind == WRONG and _moves_within_its_size(rungs, verdict.numeric, case):
+        return Verdict(UNCLEAR, verdict.numeric, verdict.error, why=FINER)
+    return verdict
 
 
 def _agrees(value: float, error: float, case: Case) -> bool:
@@ -119,6 +127,20 @@ def _confirmed_nearby(rungs: Sequence[Rung], case: Case) -> Verdict | None:
         if not still.any() and _agrees(value, error, case) and error <= 1e-5 * abs(case.analytic - refuted):
             return Verdict(RIGHT, value, error)
     return None
+
+
+def _moves_within_its_size(rungs: Sequence[Rung], refuted: float, case: Case) -> bool:
+    """Whether the outputs that move do so as the gradient says while they change by a small part of themselves.
+
+    Teeth of period 1e-11 look flat at any step that is wider: outputs that small can't follow the slope for so long.
+    """
+    moved = np.any([r.noise > 0 for r in rungs], axis=0)
+    size = float(np.abs(case.w[moved]) @ np.abs(case.at[moved]))
+    step = size / abs(case.analytic) * _PART if case.analytic else 0.0
+    if not 0 < step < min(r.step for r in rungs):
+        return False
+    value, error = measure(case.along, case.at, case.eps, step / base_step(case.eps)).weigh(case.w)
+    return abs(value - case.analytic) + error <= _NEARER * abs(refuted - case.analytic)
 
 
 def _confirmed(first: Glance, case: Case) -> bool:
