@@ -1,12 +1,15 @@
-"""How long drawing takes, and how large the pictures are, for 10, 500 and 10,000 ops.
+"""How long drawing takes, and how large the pictures are, for 10, 500 and 10,000 ops; how fast a page steps.
 
 python tests/benchmarks/drawing.py
 """
 
+import importlib.util
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -52,6 +55,28 @@ def measured(work: Callable[[], Path]) -> str:
     return f"{min(seconds):.1f} s, {path.stat().st_size / 1000:,.0f} kB"
 
 
+def page_step(root: mg.Tensor, folder: str) -> str:
+    """Milliseconds from one step of the page to the next, laid out and zoomed, where a Chromium is found."""
+    chromium = shutil.which("chromium")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        return "no browser here to step through a page in"
+    from playwright.sync_api import sync_playwright
+
+    page_file = mg.draw(root).save(Path(folder) / "graph.html")
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]).new_page()
+        page.goto(page_file.as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached")
+        times = page.evaluate("""() => [...Array(21).keys()].map((i) => {
+            const before = performance.now();
+            go(400 + i);
+            zoom(i % 2 ? 0.8 : 1.25);
+            document.body.getBoundingClientRect(); // has it laid out
+            return performance.now() - before;
+        })""")
+    return f"a step of the page of 500 ops: {median(times):.1f} ms (median of 21)"
+
+
 def main() -> None:
     print("| graph | ops | boxes drawn | `.svg` | `.png` | `.html` |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +89,7 @@ def main() -> None:
                     for suffix in (".svg", ".png", ".html")
                 ]
                 print(f"| {graph.__name__} | {ops:,} | {drawn} | {' | '.join(cells)} |", flush=True)
+        print(page_step(layers(500), folder))
 
 
 if __name__ == "__main__":
