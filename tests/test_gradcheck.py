@@ -201,6 +201,13 @@ def test_a_period_narrower_than_any_step_is_not_judged():
     assert {e.place for e in report.inconclusive} == {(0,)}
 
 
+def test_digits_that_rounding_of_the_inputs_takes_are_not_the_formulas_loss():
+    x = np.array([0.7, 1.1], np.float32)
+    assert mg.gradcheck(lambda x: np.sin(3e4 * x), x)
+    with pytest.raises(mg.GradcheckError, match="loses its digits"):
+        mg.gradcheck(lambda x: np.sin((x + 1e4) - 1e4), x)
+
+
 def test_a_wrong_rule_of_tiny_values_is_no_teeth():
     tiny = wrong_op(lambda x: 1e-11 * np.sin(x), lambda g, y, x: g * np.cos(x), name="tiny")
     assert mg.gradcheck(tiny, np.array([0.3, 1.0]), raises=False).blame

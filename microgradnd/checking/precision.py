@@ -44,10 +44,11 @@ def find_narrow_trouble(
     found = list(_widened(run)) + list(_inaccurate(run, rng))
     if found or _on_another_step(run, problem.recorded, rng):
         return found[:3]
-    largest = _largest_cotangent(run, w)
-    for leaf, x, g, right in zip(problem.checked, given, problem.pull(run, w), wide, strict=True):
+    largest, moved = _largest_cotangent(run, w), _at_next_numbers(problem, given, w, wide, rng)
+    for leaf, x, g, right, beside in zip(problem.checked, given, problem.pull(run, w), wide, moved, strict=True):
         if x.dtype in _ALLOWED:
-            numbers = _disagreement(g, right, _TERMS * float(np.finfo(x.dtype).eps) * largest)
+            steep = _TERMS * np.nan_to_num(np.abs(beside - right))  # what rounding of the inputs alone would do
+            numbers = _disagreement(g, right, steep + _TERMS * float(np.finfo(x.dtype).eps) * largest)
             if numbers:
                 found.append(
                     f"in {x.dtype} the gradient of {leaf.name} at {numbers}: the formula is right, "
@@ -99,6 +100,22 @@ def _worst_argument(node: Node, rng: np.random.Generator) -> str:
     return wrong[0] if wrong else ""
 
 
+def _at_next_numbers(
+    problem: Problem,
+    given: Sequence[np.ndarray],
+    w: np.ndarray,
+    wide: Sequence[np.ndarray],
+    rng: np.random.Generator,
+) -> Sequence[np.ndarray]:
+    """The gradients in float64 where each narrow input is one rounding off; those at the point where that can't be had."""
+    eps = [float(np.finfo(x.dtype).eps) if x.dtype in _ALLOWED else 0.0 for x in given]
+    moved = [x * (1 + e * rng.choice([-1.0, 1.0], x.shape)) for x, e in zip(problem.point, eps, strict=True)]
+    try:
+        return problem.pull(problem.record(moved), w)
+    except Exception:  # the function takes no such numbers, or gives outputs of another shape
+        return wide
+
+
 def _largest_cotangent(run: Recording, w: np.ndarray) -> float:
     largest, start = 0.0, 0
     with mode_switch(record=False, watch=None), np.errstate(all="ignore"):
@@ -112,7 +129,7 @@ def _largest_cotangent(run: Recording, w: np.ndarray) -> float:
     return largest
 
 
-def _disagreement(g: np.ndarray, right: np.ndarray, rounding: float) -> str:
+def _disagreement(g: np.ndarray, right: np.ndarray, rounding: Any) -> str:
     """The place and the values where a narrow gradient is worst; "" if it is as good as its dtype allows."""
     if g.dtype not in _ALLOWED:
         return ""
