@@ -42,19 +42,27 @@ def find_narrow_trouble(
         return []
     run = problem.record(given)
     found = list(_widened(run)) + list(_inaccurate(run, rng))
-    if found or _on_another_step(run, problem.recorded, rng):
+    if found:
         return found[:3]
-    largest, moved = _largest_cotangent(run, w), _at_next_numbers(problem, given, w, wide, rng)
-    for leaf, x, g, right, beside in zip(problem.checked, given, problem.pull(run, w), wide, moved, strict=True):
-        if x.dtype in _ALLOWED:
-            steep = _TERMS * np.nan_to_num(np.abs(beside - right))  # what rounding of the inputs alone would do
-            numbers = _disagreement(g, right, steep + _TERMS * float(np.finfo(x.dtype).eps) * largest)
-            if numbers:
-                found.append(
-                    f"in {x.dtype} the gradient of {leaf.name} at {numbers}: the formula is right, "
-                    "and loses its digits to cancellation or overflow"
-                )
-    return found[:3]
+    rounding, gradients = _TERMS * _largest_cotangent(run, w), problem.pull(run, w)
+
+    def apart(slack: Sequence[Any]) -> list[str]:
+        """Where gradients differ by more than rounding and this slack, one per input."""
+        told = []
+        for leaf, x, g, right, more in zip(problem.checked, given, gradients, wide, slack, strict=True):
+            if x.dtype in _ALLOWED:
+                numbers = _disagreement(g, right, more + rounding * float(np.finfo(x.dtype).eps))
+                if numbers:
+                    told.append(
+                        f"in {x.dtype} the gradient of {leaf.name} at {numbers}: the formula is right, "
+                        "and loses its digits to cancellation or overflow"
+                    )
+        return told
+
+    if not apart([0.0] * len(given)) or _on_another_step(run, problem.recorded, rng):
+        return []
+    beside = _at_next_numbers(problem, given, w, wide, rng)  # what rounding of the inputs alone would do
+    return apart([_TERMS * np.nan_to_num(np.abs(g - right)) for g, right in zip(beside, wide, strict=True)])[:3]
 
 
 def _widened(run: Recording) -> Iterator[str]:
