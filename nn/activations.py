@@ -395,8 +395,11 @@ def normalize(x: Any, axis: Any = -1, eps: float = 1e-12) -> Any:
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
+    largest = np.max(np.abs(mg.astensor(x).data), axis=axis, keepdims=True, initial=0)
+    scale = np.where(largest > eps, largest, 1)  # a constant: whatever it is, the direction is the same
+    x = x / scale  # and so no square overflows
     length = np.linalg.vector_norm(x, axis=axis, keepdims=True)
-    longer = length > eps
+    longer = ~(length <= eps / scale)  # NaN is longer, and stays
     return np.where(longer, x / np.where(longer, length, 1.0), 0.0)
 
 
@@ -423,7 +426,7 @@ def named_activation(activation: Any) -> Any:
     """What a layer keeps of its `activation` argument: a known one's name, another function itself, or None."""
     if activation is None or (isinstance(activation, str) and activation in ACTIVATIONS):
         return activation
-    if callable(activation):
+    if callable(activation) and not isinstance(activation, type):  # a class makes a layer, and computes nothing
         return _NAMES.get(id(activation), activation)
     raise ValueError(
         f"activation={activation!r} is unknown{did_you_mean(activation, ACTIVATIONS)}; there are "

@@ -41,7 +41,7 @@ def as_array(data: Any, name: str) -> Array:
     (2, 2)
     """
     if data is None:
-        raise TypeError(f"{name} is None: supervised training needs {name} as an array with one row per sample")
+        raise TypeError(f"{name} is None, expected an array with one row per sample")
     if hasattr(data, "tocsr"):
         raise TypeError(
             f"{name} is a sparse matrix ({type(data).__name__} of shape {data.shape}): networks here compute on "
@@ -139,19 +139,18 @@ def as_labels(y: Array, n_classes: int, name: str = "y") -> Array:
         y = y[:, 0]
     if y.ndim != 1:
         return y
-    labels = y.astype(np.intp)
-    fractional = labels != y
+    fractional = y != np.trunc(y)
     if fractional.any():
         row = int(fractional.argmax())
         raise ValueError(
             f"label {y[row]} in row {row} of {name} is no class index: give whole numbers 0..{n_classes - 1}, "
             "or one row of probabilities per sample; for a regression pass loss=nn.mse_loss"
         )
-    outside = (labels < 0) | (labels >= n_classes)
+    outside = (y < 0) | (y >= n_classes)
     if outside.any():
         row = int(outside.argmax())
         raise ValueError(
-            f"label {labels[row]} in row {row} of {name}, but the network has {n_classes} outputs: "
+            f"label {y[row]:.0f} in row {row} of {name}, but the network has {n_classes} outputs: "
             f"labels go 0..{n_classes - 1}"
         )
-    return labels
+    return y.astype(np.intp)

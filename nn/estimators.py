@@ -126,6 +126,7 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
         self.loss_curve_ += self.history_["loss"] if self.history_.epochs else []
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        _refuse_masks(X=X, y=y)
         X, y = validate_data(
             self, X, y, multi_output=True, reset=reset, dtype=(np.float64, np.float32), y_numeric=self._numeric
         )
@@ -135,6 +136,7 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "model_")
+        _refuse_masks(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         return predict(self.model_, X)
 
@@ -303,6 +305,13 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _refuse_masks(**arrays: Any) -> None:
+    """Raise TypeError for a masked array: scikit-learn would go on without its mask."""
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first, with .filled(value)")
 
 
 def _flat_labels(y: Any) -> Array:

@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import stat
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 AnyPath = str | bytes | os.PathLike[Any]
+
+CHECKSUM = "crc32"  # the metadata's key of it; files of others have none
 
 # What a file that isn't ours begins with, and what it then is.
 _SIGNATURES = {
@@ -67,8 +70,8 @@ def write_arrays(path: AnyPath, arrays: Mapping[str, Array], metadata: Mapping[s
             raise TypeError(
                 f"{name} has dtype {array.dtype}, which safetensors files don't hold: convert it, to float64 say"
             )
-    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_atomically(path, save(ordered, dict(metadata)))
+    ordered = {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
+    write_atomically(path, save(ordered, {**metadata, CHECKSUM: _checksum(ordered, metadata)}))
 
 
 def read_arrays(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
@@ -91,13 +94,30 @@ def read_arrays(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
     try:
         with safe_open(file, framework="numpy") as opened:
             _check_names(file)  # only now: the length of the header is known to be right
-            return {key: np.array(opened.get_tensor(key)) for key in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
+            arrays = {key: np.array(opened.get_tensor(key)) for key in opened.keys()}  # noqa: SIM118
+            metadata = dict(opened.metadata() or {})
     except (TypeError, AttributeError) as error:
         raise ValueError(f"{str(file)!r} holds numbers that NumPy has no dtype for ({error}): convert them") from None
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(
             f"{str(file)!r} is no whole safetensors file: it looks like {_recognise(head, file.stat().st_size)} ({error})"
         ) from None
+
+
+    if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays, metadata)):
+        raise ValueError(
+            f"{str(file)!r} is damaged: its contents don't fit the checksum they were saved with; take another copy"
+        )
+    return arrays, metadata
+
+
+def _checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    """A number that a flipped bit in text, name, shape or content changes."""
+    described = [(name, array.dtype.str, array.shape) for name, array in sorted(arrays.items())]
+    total = zlib.crc32(repr((sorted(metadata.items()), described)).encode("utf-8", "surrogatepass"))
+    for _, array in sorted(arrays.items()):
+        total = zlib.crc32(array.reshape(-1).view(np.uint8), total)
+    return f"{total:08x}"
 
 
 def _check_names(file: Path) -> None:

@@ -170,9 +170,10 @@ class Sequential(Module):
 
     def __init__(self, *layers: Any) -> None:
         for i, layer in enumerate(layers):
-            if not callable(layer):
+            if not callable(layer) or isinstance(layer, type):
                 way = ": unpack it, Sequential(*layers)" if isinstance(layer, list | tuple) else ""
-                raise TypeError(f"Sequential: layer {i} is {type(layer).__name__}, expected a module or function{way}")
+                what = f"the class {layer.__name__}" if isinstance(layer, type) else type(layer).__name__
+                raise TypeError(f"Sequential: layer {i} is {what}, expected a module or function{way}")
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:

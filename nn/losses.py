@@ -44,9 +44,18 @@ def _reduce(terms: Any, reduction: Reduction) -> Any:
 
 
 # -- targets ---------------------------------------------------------------------------------------
+def _values(target: Any) -> np.ndarray:
+    """A target's numbers, whatever they are, as an array."""
+    if target is None:
+        raise TypeError("target is None, expected class labels, or numbers of the prediction's shape")
+    if isinstance(target, np.ma.MaskedArray):
+        raise TypeError("target is a masked array, whose mask would be lost: fill it first, with .filled(value)")
+    return target.data if isinstance(target, mg.Tensor) else np.asarray(target)
+
+
 def _labels(target: Any, scores: Any) -> np.ndarray:
     """Class indices as int64, or an error that says which one is wrong."""
-    labels = target.data if isinstance(target, mg.Tensor) else np.asarray(target)
+    labels = _values(target)
     rows, classes = np.shape(scores)[:-1], np.shape(scores)[-1]
     if labels.dtype.kind not in "iuf":
         raise TypeError(
@@ -54,10 +63,14 @@ def _labels(target: Any, scores: Any) -> np.ndarray:
             "as np.unique(y, return_inverse=True)[1] does"
         )
     if labels.shape != rows:
-        way = ": use target.ravel()" if labels.shape == (*rows, 1) else ""
+        way = ", or one row of probabilities per row of logits"
+        if labels.shape == (*rows, 1):
+            way += ": use target.ravel()"
+        elif labels.shape == scores.shape:  # one-hot rows, where probabilities aren't taken
+            way = ": use target.argmax(axis=-1)"
         raise ValueError(
             f"target of shape {labels.shape} doesn't fit logits of shape {np.shape(scores)}: expected class indices "
-            f"of shape {rows}, or one row of probabilities per row of logits{way}"
+            f"of shape {rows}{way}"
         )
     bad = ~((labels >= 0) & (labels < classes) & (labels == np.trunc(labels)))
     if bad.any():
@@ -73,7 +86,9 @@ def _labels(target: Any, scores: Any) -> np.ndarray:
 
 def _probabilities(target: Any, scores: Any) -> Any:
     """Rows of probabilities in the scores' dtype; a tensor stays one."""
-    p = target.data if isinstance(target, mg.Tensor) else np.asarray(target)
+    p = _values(target)
+    if p.dtype.kind not in "fiub":
+        raise TypeError(f"target has dtype {p.dtype}, expected class indices or probabilities")
     totals = p.sum(axis=-1)
     bad = ~((np.abs(totals - 1) <= 1e-3) & (p >= 0).all(axis=-1))
     if bad.any():
@@ -88,19 +103,17 @@ def _probabilities(target: Any, scores: Any) -> Any:
 
 def _like(target: Any, prediction: Any) -> Any:
     """A target of exactly the prediction's shape, in its dtype."""
-    if target is None:
-        raise TypeError("target is None, expected numbers of the prediction's shape")
-    if np.shape(target) != prediction.shape:
+    values = _values(target)
+    if values.shape != prediction.shape:
         way = ""
-        if np.size(target) == prediction.size:
+        if values.size == prediction.size:
             way = ": use target.reshape(-1, 1)" if prediction.ndim == 2 else f": use target.reshape{prediction.shape}"
         raise ValueError(
-            f"prediction has shape {prediction.shape} and target {np.shape(target)}; they must be equal, "
+            f"prediction has shape {prediction.shape} and target {values.shape}; they must be equal, "
             f"broadcasting would pair every prediction with every target{way}"
         )
     if isinstance(target, mg.Tensor):
         return target
-    values = np.asarray(target)
     if values.dtype.kind not in "fiub":
         raise TypeError(f"target has dtype {values.dtype}, expected real numbers")
     return values.astype(prediction.dtype)
@@ -252,9 +265,10 @@ def _weighted_cross_entropy(logits: Any, target: Any, weight: Any, label_smoothi
 
 def _as_floats(x: Any) -> Any:
     """Predictions as a tensor or an array of floats."""
-    return (
-        x if isinstance(x, mg.Tensor) or getattr(getattr(x, "dtype", None), "kind", "") == "f" else np.asarray(x, float)
-    )
+    if isinstance(x, mg.Tensor):
+        return x
+    values = mg.astensor(x).data
+    return values if values.dtype.kind == "f" else values.astype(float)
 
 
 def _as_scores(scores: Any) -> Any:

@@ -75,7 +75,7 @@ def named_metrics(metrics: Iterable[str | Metric]) -> dict[str, Metric]:
     >>> list(named_metrics(["accuracy"]))
     ['accuracy']
     """
-    if isinstance(metrics, str) or callable(metrics):
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         metrics = (metrics,)
     named: dict[str, Metric] = {}
     for metric in metrics:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import reprlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -179,16 +180,16 @@ class Module:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"the state is {type(state).__name__}, expected arrays by name, as state_dict() gives them")
-        own = dict(_state(self))
-        new = {name: np.asarray(_array(value)) for name, value in state.items()}
-        wrong = [f"missing: {name} {_array(own[name]).shape}" for name in own if name not in new]
+        own, new = dict(_state(self)), dict[str, np.ndarray]()
+        wrong = [f"missing: {name} {_array(own[name]).shape}" for name in own if name not in state]
+        for name, value in state.items():
+            given = _array(value)
+            try:
+                new[name] = given if type(given) is np.ndarray else mg.astensor(given).data
+            except (TypeError, ValueError) as error:
+                wrong.append(f"{name}: {error}")
         wrong += [f"unexpected: {name} {new[name].shape}{did_you_mean(name, own)}" for name in new if name not in own]
-        for name in own.keys() & new.keys():
-            mine, given = _array(own[name]), new[name]
-            if mine.shape != given.shape:
-                wrong.append(f"shape of {name}: {given.shape} given, {mine.shape} expected")
-            elif not np.can_cast(given.dtype, mine.dtype, "same_kind"):
-                wrong.append(f"dtype of {name}: {given.dtype} given, {mine.dtype} expected")
+        wrong += [told for name in own.keys() & new.keys() if (told := _misfit(name, _array(own[name]), new[name]))]
         if wrong:
             raise ValueError(
                 f"this state doesn't fit {type(self).__name__}; nothing was loaded:\n  " + "\n  ".join(sorted(wrong))
@@ -229,6 +230,8 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying and pickling ask for these, and take no for an answer
             raise AttributeError(name)
+        if isinstance(found := getattr(type(self), name, None), property):
+            return found.__get__(self)  # which failed on an attribute of its own: that is what is told
         hint = did_you_mean(name, vars(self))
         if not vars(self).keys() - {"_label", "training"}:
             hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
@@ -244,6 +247,16 @@ def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
             raise ValueError(f"{path} contains itself: a model's parts must form a tree")
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _within(part, f"{path}.{key}", (*above, id(value)))
+    elif isinstance(value, set | frozenset | deque) or (isinstance(value, np.ndarray) and value.dtype == object):
+        if any(_is_own_part(part) for part in (value.flat if isinstance(value, np.ndarray) else value)):
+            raise TypeError(
+                f"{path} keeps parts in a {type(value).__name__}, where they would not be found: keep them in a list, "
+                "tuple or dict"
+            )
+
+
+def _is_own_part(value: Any) -> bool:
+    return isinstance(value, Module | Unbuilt) or (isinstance(value, mg.Tensor) and value.op is None)
 
 
 def is_part(value: Any) -> bool:
@@ -282,6 +295,7 @@ def _modules(module: Module) -> list[Module]:
 def _state(module: Module) -> Iterator[tuple[str, Any]]:
     """Parameters and buffers with their names, each once."""
     seen: set[int] = set()
+    names: set[str] = set()
     for name, value in _walk(module, "", (), set()):
         if isinstance(value, Unbuilt):
             raise RuntimeError(  # noqa: TRY004 - a matter of when, not of type
@@ -290,11 +304,27 @@ def _state(module: Module) -> Iterator[tuple[str, Any]]:
             )
         if not isinstance(value, Module) and id(value) not in seen:
             seen.add(id(value))
+            if name in names:
+                raise ValueError(f"two parts are called {name!r}, as keys of dicts have it: rename a key")
+            names.add(name)
             yield name, value
 
 
 def _array(value: Any) -> Any:
     return value.data if isinstance(value, mg.Tensor) else value
+
+
+def _misfit(name: str, mine: np.ndarray, given: np.ndarray) -> str:
+    """Why an array can't take the place of a model's, or nothing."""
+    if mine.shape != given.shape:
+        return f"shape of {name}: {given.shape} given, {mine.shape} expected"
+    if not np.can_cast(given.dtype, mine.dtype, "same_kind"):
+        return f"dtype of {name}: {given.dtype} given, {mine.dtype} expected"
+    if given.dtype.itemsize > mine.dtype.itemsize and mine.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            if (np.isinf(given.astype(mine.dtype)) & np.isfinite(given)).any():
+                return f"dtype of {name}: its {given.dtype} numbers overflow {mine.dtype}"
+    return ""
 
 
 def _brief(value: Any) -> str:

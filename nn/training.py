@@ -455,8 +455,11 @@ def _check_optimizer(optimizer: Any, model: Module) -> Optimizer:
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"optimizer is {optimizer!r}, expected one like nn.Adam(model.parameters(), lr=1e-3)")
     own = {id(p) for p in model.parameters()}
-    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+    held = [p for group in optimizer.param_groups for p in group["params"] if id(p) in own]
+    if not held:
         raise ValueError("the optimizer holds none of this model's parameters: make it from model.parameters()")
+    if not any(p.requires_grad for p in held):
+        raise ValueError("all parameters are frozen, there is nothing to train: set requires_grad = True on some")
     return optimizer  # type: ignore[no-any-return]
 
 

@@ -129,6 +129,21 @@ def test_normalize_of_no_vector_is_zero_to_any_order():
     assert not hessian[1].any()
 
 
+@pytest.mark.parametrize(("dtype", "large"), [(np.float64, 4e200), (np.float64, 4e307), (np.float32, 4e37)])
+def test_normalize_of_vectors_whose_squares_overflow(dtype: Any, large: float) -> None:
+    x = np.array([[3, -4], [0, 0]], dtype) * dtype(large)
+    y, pull = mg.vjp(nn.normalize, x)
+    np.testing.assert_allclose(y, [[0.6, -0.8], [0, 0]], rtol=1e-6)
+    # (g - y (y·g)) / norm for g of ones, y·g = -0.2, and a norm of 5 times `large`
+    np.testing.assert_allclose(pull(np.ones_like(x))[0][0] * dtype(large), [1.12 / 5, 0.84 / 5], rtol=1e-5)
+
+
+def test_normalize_of_nan_is_nan_and_of_nothing_nothing() -> None:
+    np.testing.assert_array_equal(nn.normalize(np.array([[np.nan, 1.0], [0.0, 2.0]])), [[np.nan, np.nan], [0, 1]])
+    assert nn.normalize(np.zeros((2, 0))).shape == (2, 0)
+    assert nn.normalize([3e-200, 4e-200], eps=0.0).tolist() == pytest.approx([0.6, 0.8])
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_lists_and_integers_are_taken(name: str) -> None:
     function = getattr(nn, name)

@@ -183,6 +183,20 @@ def test_wrong_arguments_are_told(iris, options, text):
         quick(**options).fit(*iris)
 
 
+def test_masks_are_not_lost(iris):
+    X, y = iris
+    fitted = quick(max_iter=1).fit(X, y)
+    masked = np.ma.masked_array(X, X > 1)
+    for call in (
+        lambda: quick().fit(masked, y),
+        lambda: quick().fit(X, np.ma.masked_array(y, y > 1)),
+        lambda: fitted.predict(masked),
+        lambda: nn.MLPRegressor().partial_fit(masked, X[:, 0]),
+    ):
+        with pytest.raises(TypeError, match=r"is a masked array, whose mask would be lost: fill it first"):
+            call()
+
+
 def test_importing_networks_imports_nothing_optional():
     heavy = "sklearn matplotlib tqdm safetensors scipy pandas joblib graphviz".split()
     code = f"import sys, microgradnd.nn; print([m for m in {heavy} if m in sys.modules])"

@@ -104,6 +104,8 @@ ATTENTION = nn.MultiHeadAttention(4, 2, seed=0)
         (lambda: nn.MLP([3, 2.5]), ValueError, "MLP: sizes=2.5"),
         (lambda: nn.Dense(4, 2, seed=-1), ValueError, "seed=-1"),
         (lambda: nn.MLP([64]), ValueError, "at least input and output"),
+        (lambda: nn.Dense(4, 2, nn.Dropout), ValueError, "activation=<class .*Dropout'> is unknown"),
+        (lambda: nn.Sequential(nn.Dense(4, 2), nn.Flatten), TypeError, "layer 1 is the class Flatten"),
         (lambda: nn.Sequential([nn.tanh]), TypeError, "unpack it"),
         (lambda: nn.Conv2d(1, 2, 3)(np.zeros((2, 3, 8, 8))), ValueError, r"expected input of shape \(batch, 1, height, width\)"),
         (lambda: nn.Conv2d(1, 2, 9)(np.zeros((2, 1, 8, 8))), ValueError, "doesn't fit into"),

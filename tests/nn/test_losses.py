@@ -159,6 +159,17 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "binary": (lambda: nn.binary_cross_entropy(np.ones(2), [0, 2]), ValueError, "target 2, expected 0 or 1"),
     "hinge": (lambda: nn.hinge_loss(np.ones(2), [0, 1]), ValueError, r"2 \* t - 1"),
     "huber": (lambda: nn.huber_loss(Z, T, delta=0), ValueError, "delta=0"),
+    "one-hot rows for nll": (lambda: nn.nll_loss(LOG_Q, np.eye(3)[Y]), ValueError,
+                             r"expected class indices of shape \(4,\): use target.argmax\(axis=-1\)$"),
+    "no labels": (lambda: nn.cross_entropy(Z, None), TypeError, "target is None"),
+    "masked labels": (lambda: nn.cross_entropy(Z, np.ma.masked_array(Y, Y > 1)), TypeError, "mask would be lost"),
+    "masked numbers": (lambda: nn.huber_loss(Z, np.ma.masked_array(T, T > 1)), TypeError, "mask would be lost"),
+    "masked probabilities": (lambda: nn.kl_divergence(Z, np.ma.masked_array(P)), TypeError, "mask would be lost"),
+    "masked predictions": (lambda: nn.mse_loss(np.ma.masked_array(Z), T), TypeError, "mask would be lost"),
+    "complex predictions": (lambda: nn.mae_loss(Z * 1j, T), TypeError, "complex numbers"),
+    "complex probabilities": (lambda: nn.cross_entropy(Z, P * 1j), TypeError, "target has dtype complex128"),
+    "no prediction": (lambda: nn.mse_loss(None, [1.0]), TypeError, "NoneType"),
+    "text for predictions": (lambda: nn.binary_cross_entropy(["a"], [1]), TypeError, "<U1"),
     "kl": (lambda: nn.kl_divergence(Z, Y), ValueError, r"probabilities of shape \(4, 3\)"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Modules: what belongs to them, how state goes in and out, how they look, what goes wrong."""
 
+import collections
 import copy
 import pickle
 from typing import Any
@@ -117,6 +118,69 @@ def test_state_goes_round_and_shares_no_memory() -> None:
     state["layers.0.W"][:] = np.nan
     assert np.isfinite(one.layers[0].W.data).all()
     assert np.isfinite(two.layers[0].W.data).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.ma.masked_array(np.ones((3, 2)), np.eye(3, 2)), "layers.0.W: a masked array"),
+        ([[1, 2], [3]], "layers.0.W: this data is no array of numbers"),
+        (None, "layers.0.W: .* dtype object"),
+        (np.full((3, 2), 1e300), "dtype of layers.0.W: its float64 numbers overflow float32"),
+        (np.ones((3, 2), complex), "dtype of layers.0.W: complex128 given"),
+    ],
+)
+def test_what_would_be_loaded_wrongly_is_listed_too(value: Any, text: str) -> None:
+    model = nn.MLP([3, 2], seed=0, dtype=np.float32)
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=rf"nothing was loaded:\n  {text}.*\n  missing: layers.0.b|{text}"):
+        model.load_state_dict({"layers.0.W": value, "layers.0.b": np.ones(2)})
+    assert all((before[name] == array).all() for name, array in model.state_dict().items())
+    infinite = {"layers.0.W": np.full((3, 2), np.inf), "layers.0.b": np.zeros(2)}
+    model.load_state_dict(infinite)  # an infinity is no overflow
+    assert np.isinf(model.layers[0].W.data).all()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {1: nn.Dense(2, 2), "1": nn.Dense(2, 2)},
+        {"b": {"c": nn.Dense(2, 2)}, "b.c": nn.Dense(2, 2)},
+    ],
+    ids=["1 and '1'", "a dot in a key"],
+)
+def test_two_parts_of_one_name_would_overwrite_each_other(parts: Any) -> None:
+    model = nn.Module()
+    model.parts = parts
+    with pytest.raises(ValueError, match="two parts are called 'parts"):
+        model.state_dict()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [{nn.Dense(2, 2)}, collections.deque([nn.Dense(2, 2)]), np.array([nn.Dense(2, 2)], dtype=object)],
+    ids=lambda kept: type(kept).__name__,
+)
+def test_parts_are_never_passed_over_in_silence(kept: Any) -> None:
+    model = nn.Module()
+    model.parts = [kept]
+    with pytest.raises(TypeError, match=r"parts.0 keeps parts in a \w+, where they would not be found"):
+        model.parameters()
+    model.parts = [{1, 2}, collections.deque([nn.Dense(2, 1)(np.ones((1, 2)))])]  # numbers and results may be anywhere
+    assert model.parameters() == []
+
+
+def test_an_error_inside_a_property_is_told() -> None:
+    class Net(nn.Module):
+        @property
+        def width(self) -> int:
+            return int(self.dense.n_inn)
+
+        def __init__(self) -> None:
+            self.dense = nn.Dense(2, 3)
+
+    with pytest.raises(AttributeError, match="Dense has no attribute 'n_inn'; did you mean 'n_in'"):
+        _ = Net().width
 
 
 def test_loading_lists_everything_wrong_and_loads_nothing() -> None:

@@ -111,6 +111,8 @@ def test_arrays_in_any_order_of_memory(tmp_path, rng):
     }  # fmt: skip
     write_arrays(tmp_path / "a", layouts, {})
     assert_same(read_arrays(tmp_path / "a")[0], layouts)
+    write_arrays(tmp_path / "a", {"big end first": a.astype(">f8")}, {})
+    assert_same(read_arrays(tmp_path / "a")[0], {"big end first": a})
 
 
 def test_a_weight_in_fortran_order(tmp_path):
@@ -382,6 +384,18 @@ def test_foreign_and_hostile_files_are_recognised(tmp_path, name):
     for call in (lambda: nn.load(path), lambda: nn.load(model, path)):
         with pytest.raises(ValueError, match=looks):
             call()
+    assert_same(model.state_dict(), network().state_dict())
+
+
+def test_every_flipped_bit_is_noticed(saved):
+    model, path = saved
+    whole = path.read_bytes()
+    key = whole.index(b'"crc32"')
+    for i in range(0, len(whole), 3):
+        if not key < i < key + 6:  # without the key of the checksum the rest is as it was
+            path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << i % 8]) + whole[i + 1 :])
+            with pytest.raises(ValueError, match=r"looks like|is damaged"):
+                nn.load(model, path)
     assert_same(model.state_dict(), network().state_dict())
 
 

@@ -326,6 +326,7 @@ ZEROS = np.zeros((90, 2))
         ([[1.0, 2.0], [3.0]], [0, 1], {}, ValueError, "same length"),
         (ZEROS * 1j, LABELS, {}, TypeError, "X has dtype complex"),
         (3.0, LABELS, {}, ValueError, "single number"),
+        (ZEROS, np.where(LABELS == 1, 1e300, LABELS), {}, ValueError, "label 1000.* in row 30 of y, but the network has 3"),
         (ZEROS, LABELS + 0.5, {}, ValueError, "label 0.5 in row 0 of y"),
         (ZEROS, LABELS - 1, {}, ValueError, "label -1 in row 0 of y.*labels go 0..2"),
         (ZEROS, LABELS * 5, {}, ValueError, "label 5 in row 30 of y, but the network has 3 outputs"),
@@ -355,6 +356,7 @@ ZEROS = np.zeros((90, 2))
         (ZEROS, LABELS, {"callbacks": [3]}, TypeError, "3 is no callback"),
         (ZEROS, LABELS, {"callbacks": [nn.EarlyStopping]}, TypeError, "no callback"),
         (ZEROS, LABELS, {"metrics": ["acuracy"]}, ValueError, "no metric 'acuracy'"),
+        (ZEROS, LABELS, {"metrics": 3}, TypeError, "3 is no metric"),
         (ZEROS, LABELS, {"validation_data": ZEROS}, TypeError, "pair"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS[1:])}, ValueError, "validation X has 90 rows"),
         (ZEROS, LABELS, {"validation_data": (ZEROS, LABELS * 2)}, ValueError, "label 4 in row 60 of validation y"),
@@ -575,6 +577,20 @@ def test_early_stopping_asks_for_validation_only_where_there_is_none(blobs):
     for options, text in [({}, "; give validation_data"), ({"validation_data": blobs}, "val_accuracy$")]:
         with pytest.raises(ValueError, match=f"'val_los', which isn't measured.*{text}"):
             trained(*blobs, callbacks=[nn.EarlyStopping("val_los")], **options)
+
+
+def test_a_frozen_network_is_told_of_and_a_frozen_layer_stays(blobs):
+    model = network()
+    for p in model.parameters():
+        p.requires_grad = False
+    with pytest.raises(ValueError, match="all parameters are frozen"):
+        nn.fit(model, *blobs)
+    model.layers[1].W.requires_grad = True
+    before = model.state_dict()
+    optimizer = nn.AdamW(model.parameters(), lr=0.1, weight_decay=0.5)
+    nn.fit(model, *blobs, optimizer=optimizer, epochs=1, clip_norm=1.0, seed=0)
+    changed = [name for name, value in model.state_dict().items() if not np.array_equal(before[name], value)]
+    assert changed == ["layers.1.W"]
 
 
 def test_only_networks_are_trained(blobs):
