@@ -103,7 +103,6 @@ def read_arrays(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
             f"{str(file)!r} is no whole safetensors file: it looks like {_recognise(head, file.stat().st_size)} ({error})"
         ) from None
 
-
     if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays, metadata)):
         raise ValueError(
             f"{str(file)!r} is damaged: its contents don't fit the checksum they were saved with; take another copy"

@@ -11,7 +11,7 @@ import difflib
 import inspect
 import reprlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -247,12 +247,18 @@ def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
             raise ValueError(f"{path} contains itself: a model's parts must form a tree")
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _within(part, f"{path}.{key}", (*above, id(value)))
-    elif isinstance(value, set | frozenset | deque) or (isinstance(value, np.ndarray) and value.dtype == object):
-        if any(_is_own_part(part) for part in (value.flat if isinstance(value, np.ndarray) else value)):
-            raise TypeError(
-                f"{path} keeps parts in a {type(value).__name__}, where they would not be found: keep them in a list, "
-                "tuple or dict"
-            )
+    elif any(_is_own_part(part) for part in _unnamed(value)):
+        raise TypeError(
+            f"{path} keeps parts in a {type(value).__name__}, where they would not be found: keep them in a list, "
+            "tuple or dict"
+        )
+
+
+def _unnamed(value: Any) -> Iterable[Any]:
+    """What a container holds in which parts have no names."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return value.flat
+    return value if isinstance(value, set | frozenset | deque) else ()
 
 
 def _is_own_part(value: Any) -> bool:
