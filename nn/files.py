@@ -115,7 +115,7 @@ def _checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
     described = [(name, array.dtype.str, array.shape) for name, array in sorted(arrays.items())]
     total = zlib.crc32(repr((sorted(metadata.items()), described)).encode("utf-8", "surrogatepass"))
     for _, array in sorted(arrays.items()):
-        total = zlib.crc32(array.reshape(-1).view(np.uint8), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
     return f"{total:08x}"
 
 
