@@ -77,7 +77,10 @@ def propagate(
                 args = (g, y) + values  # noqa: RUF005 - sooner than unpacking
                 if op.packed:
                     args, options = unpacked(op, node, args, recorded)
-                for rule, x in zip(op.vjps if op.joint is None else joint_rules(op.joint, args, options), inputs):  # noqa: B905 - speed; forward fails on too many
+                rules: Any = op.vjps
+                if op.joint is not None:  # its rules have their answers: arguments would cost each as many as there are
+                    rules, args, options = joint_rules(op.joint, args, options), (), {}
+                for rule, x in zip(rules, inputs):  # noqa: B905 - speed; forward fails on too many
                     if isinstance(x, Node) and x.tracked and (within is None or x.serial in within):
                         c = rule(*args, **options) if options else rule(*args)
                         array = x.value
@@ -131,7 +134,7 @@ def unpacked(op: Op, node: Node, args: tuple[Any, ...], recorded: bool) -> tuple
 
 def joint_rules(joint: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Iterator[Any]:
     """A joint rule's answers in the form of one rule per argument."""
-    return (lambda *_, c=c, **__: c for c, _input in zip(joint(*args, **options), args[2:], strict=True))
+    return (lambda c=c: c for c, _input in zip(joint(*args, **options), args[2:], strict=True))
 
 
 def conform(c: Any, x: Node, node: Node, recorded: bool) -> Any:

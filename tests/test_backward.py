@@ -5,6 +5,7 @@ import gc
 import pickle
 import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_a_hundred_thousand_leaves_and_one_leaf_used_a_hundred_thousand_times():
         total = total + x
     total.sum().backward(retain_graph=False)
     assert x.grad.tolist() == [n] * 3
+
+
+def test_joining_many_costs_a_backward_in_proportion():
+    leaves = [leaf() for _ in range(40_000)]
+    start = time.process_time()
+    y = np.stack(leaves).sum()
+    forward = time.process_time() - start
+    y.backward(retain_graph=False)
+    assert time.process_time() - start < 10 * forward
+    assert leaves[-1].grad == 1
 
 
 def test_forty_doublings_cost_forty_steps():
