@@ -96,12 +96,19 @@ def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:
     -------
     ndarray of shape (n, ...)
 
+    Raises
+    ------
+    TypeError
+        If `model` is no module, or `X` no array of real numbers.
+
     Examples
     --------
     >>> from microgradnd import nn
     >>> predict(nn.MLP([4, 3], seed=0), np.zeros((5, 4))).shape
     (5, 3)
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"the model is {type(model).__name__}, expected an nn.Module")
     inputs, batch_size = as_model_input(model, as_array(X, "X")), as_size(batch_size, "batch_size")
     with eval_mode(model), mg.no_grad():
         outputs = [model(inputs[i : i + batch_size]) for i in range(0, max(len(inputs), 1), batch_size)]

@@ -13,8 +13,9 @@ import numpy as np
 
 import microgradnd as mg
 
-from .activations import ACTIVATIONS, named_activation, sigmoid, softmax
-from .data import as_array
+from .activations import ACTIVATIONS, log_softmax, named_activation, sigmoid, softmax
+from .arguments import as_size
+from .data import as_array, check_finite, check_pair
 from .evaluation import eval_mode, predict, watch
 from .losses import cross_entropy
 from .module import Module
@@ -57,6 +58,8 @@ def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", 
     ------
     ValueError
         If the measure was not taken.
+    TypeError
+        If the history is no mapping.
 
     Examples
     --------
@@ -65,6 +68,8 @@ def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", 
     >>> [line.get_label() for line in ax.get_lines()]
     ['training', 'validation']
     """
+    if not isinstance(history, Mapping):
+        raise TypeError(f"the history is {type(history).__name__}, expected what nn.fit gave, or lists by measure")
     if history and measure not in history and f"val_{measure}" not in history:
         raise ValueError(f"{measure!r} was not measured, only {', '.join(history)}")
     ax = new_axes(ax)
@@ -121,9 +126,10 @@ def plot_confusion_matrix(
     Parameters
     ----------
     model
-        A network with one output per class.
+        A network with one output per class, or a single one whose sign tells two apart; or a fitted classifier of
+        scikit-learn's kind.
     X, y
-        Inputs and class indices.
+        Inputs, and class indices, one-hot rows or, for a classifier, its labels.
     labels
         Names of the classes.
     normalize
@@ -143,14 +149,26 @@ def plot_confusion_matrix(
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
+    found, y = _found_and_true(model, X, y)
     ax = new_axes(ax)
-    found, y = predict(model, X).argmax(axis=-1), np.asarray(y)
     ConfusionMatrixDisplay.from_predictions(
         y, found, display_labels=labels, normalize=normalize, ax=ax, colorbar=False, cmap="Blues",
         values_format=".2f" if normalize else None, text_kw={"fontsize": "x-small"},
     )  # fmt: skip
     ax.set_title(f"{title}{': ' if title else ''}accuracy {np.mean(found == y):.1%}")
     return ax
+
+
+def _found_and_true(model: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """The classes that a network or classifier finds, and those that are given, one per sample."""
+    if not isinstance(model, Module):
+        return model.predict(X), np.ravel(y)
+    inputs, y = check_pair(X, y)
+    output = predict(model, inputs)
+    single = output.size == len(output)
+    if y.size > len(y):
+        y = y.argmax(axis=-1)
+    return (output.reshape(-1) > 0).astype(int) if single else output.argmax(axis=-1), y.reshape(-1)
 
 
 def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int = 200, ax: Any = None) -> Any:
@@ -171,7 +189,9 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     Raises
     ------
     ValueError
-        If `X` isn't of shape (n, 2).
+        If `X` isn't of shape (n, 2) and finite, or `y` has another length or other classes.
+    TypeError
+        If the model doesn't classify.
 
     Examples
     --------
@@ -183,11 +203,18 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     """
     from sklearn.inspection import DecisionBoundaryDisplay
 
-    ax = new_axes(ax)
-    X = np.asarray(X, dtype=float)
+    X = as_array(X, "X").astype(float, copy=False)
+    check_finite(X, "X")
     if X.ndim != 2 or X.shape[1] != 2:
         raise ValueError(f"X has shape {X.shape}: a decision boundary is drawn in a plane, expected (n, 2)")
+    if y is not None and np.size(y) != len(X):
+        raise ValueError(f"X has {len(X)} rows and y {np.size(y)} classes: each sample needs one")
     classifier = _as_classifier(model) if isinstance(model, Module) else model
+    if not hasattr(classifier, "classes_"):
+        raise TypeError(f"{type(model).__name__} knows no classes: give a network, or a classifier that was fitted")
+    if y is not None and (unknown := np.setdiff1d(y, classifier.classes_)).size:
+        raise ValueError(f"y holds {unknown.tolist()}, the model's classes are {classifier.classes_.tolist()}")
+    ax = new_axes(ax)
     two = len(classifier.classes_) == 2
     how: dict[str, Any] = {"response_method": "predict", "plot_method": "pcolormesh", "alpha": 0.4}
     if two:
@@ -196,14 +223,14 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     if two:
         ax.contour(display.xx0, display.xx1, display.response, levels=[0.5], colors="k", linewidths=1)
     if y is not None:
-        classes, index = np.unique(np.ravel(y), return_inverse=True)
         colours = (
             ["#2166ac", "#b2182b"] if two else getattr(display, "multiclass_colors_", [f"C{i}" for i in range(10)])
         )
-        for i, label in enumerate(classes):
-            ax.scatter(
-                *X[index == i].T, s=18, color=colours[i % len(colours)], edgecolor="k", linewidth=0.5, label=str(label)
-            )
+        for i, label in enumerate(classifier.classes_):  # in the colour of its own region, whichever others there are
+            if (own := np.ravel(y) == label).any():
+                ax.scatter(
+                    *X[own].T, s=18, color=colours[i % len(colours)], edgecolor="k", linewidth=0.5, label=str(label)
+                )
         ax.legend(title="class", loc="best")
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     return ax
@@ -243,14 +270,21 @@ def plot_activation(activation: str | Callable[[Any], Any], *, low: float = -5, 
     ax
         Axes to draw into.
 
+    Raises
+    ------
+    ValueError
+        For an unknown name, and for what works along an axis, such as softmax.
+
     Examples
     --------
     >>> from microgradnd.nn import plots
     >>> plots.plot_activation("gelu").get_title()
     'gelu'
     """
-    ax = new_axes(ax)
     function: Any = ACTIVATIONS.get(named_activation(activation), activation)
+    if function in (softmax, log_softmax):
+        raise ValueError(f"{function.__name__} is no function of one number, it works along an axis: nothing to draw")
+    ax = new_axes(ax)
     x = np.linspace(low, high, 401)
     slope = mg.grad(lambda t: np.sum(function(t)))(x)
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
@@ -283,7 +317,7 @@ def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns:
     Raises
     ------
     ValueError
-        If the inputs are no image of that shape.
+        If the inputs are no image of that shape, or there are no units.
 
     Examples
     --------
@@ -293,8 +327,9 @@ def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns:
     >>> ax.get_images()[0].get_array().shape
     (17, 44)
     """
-    ax = new_axes(ax)
-    w = np.asarray(weights.data if isinstance(weights, mg.Tensor) else weights)
+    w, columns = as_array(weights, "weights"), as_size(columns, "columns")
+    if w.ndim not in (2, 4) or not w.size:
+        raise ValueError(f"weights have shape {w.shape}, expected (inputs, units) or (units, channels, height, width)")
     if w.ndim == 4:
         w = w.mean(axis=1)
     else:
@@ -304,6 +339,7 @@ def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns:
             raise ValueError(f"{w.shape[0]} inputs are no image of {height} x {width}: give shape=(height, width)")
         w = w.T.reshape(-1, height, width)
     units, height, width = w.shape
+    ax = new_axes(ax)
     columns = min(columns, units)
     rows = -(-units // columns)
     sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
@@ -345,8 +381,8 @@ def plot_histograms(
     >>> len(ax.get_xticklabels())
     2
     """
-    ax = new_axes(ax)
     found = _layer_outputs(model, X) if y is None else _layer_gradients(model, X, y, loss)
+    ax = new_axes(ax)
     ax.violinplot([np.ravel(values) for values in found.values()], showextrema=True, showmedians=True)
     ax.set_xticks(range(1, len(found) + 1), list(found), rotation=30, ha="right")
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
@@ -370,7 +406,7 @@ def _layer_outputs(model: Module, X: Any) -> dict[str, Any]:
 
 def _layer_gradients(model: Module, X: Any, y: Any, loss: Callable[[Any, Any], Any]) -> dict[str, Any]:
     with eval_mode(model):
-        named = dict(model.named_parameters())
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         value = loss(model(as_array(X, "X")), np.asarray(y))
         gradients = mg.gradients(value, list(named.values()))
     return {name: g.data for name, g in zip(named, gradients, strict=True)}

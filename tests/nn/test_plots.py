@@ -54,6 +54,73 @@ def test_confusion_matrix_says_what_is_taken_for_what(trained, ax):
     np.testing.assert_allclose(ax.images[0].get_array().sum(axis=1), 1)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [lambda y: y, lambda y: y[:, None], lambda y: np.eye(2)[y], lambda y: y.astype(float)],
+    ids=["indices", "column", "one-hot", "floats"],
+)
+def test_confusion_of_targets_in_every_form_and_of_a_single_logit(trained, ax, form):
+    model, X, y, _ = trained
+    difference = nn.Sequential(model, lambda logits: logits[:, 1:] - logits[:, :1])
+    share = np.mean(nn.predict(model, X).argmax(axis=1) == y)
+    for network in (model, difference):
+        plots.plot_confusion_matrix(network, X, form(y), ax=ax)
+        assert ax.get_title() == f"accuracy {share:.1%}"
+
+
+def test_confusion_of_a_classifier(trained, ax):
+    _, X, y, _ = trained
+    names = np.array(["no", "yes"])[y]
+    fitted = nn.MLPClassifier((8,), max_iter=20, random_state=0).fit(X, names)
+    plots.plot_confusion_matrix(fitted, X, names, ax=ax)
+    assert ax.get_title() == f"accuracy {fitted.score(X, names):.1%}"
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["no", "yes"]
+
+
+def test_points_have_the_colour_of_the_region_of_their_class(ax):
+    X, thirds = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), nn.MLP([2, 3], seed=0)
+    plots.plot_decision_boundary(thirds, X, [0, 1, 2], resolution=10, ax=ax)
+    colours = {c.get_label(): c.get_facecolor().tolist() for c in ax.collections if c.get_label() in "012"}
+    ax.clear()
+    plots.plot_decision_boundary(thirds, X, [1, 2, 1], resolution=10, ax=ax)
+    found = {c.get_label(): c.get_facecolor().tolist() for c in ax.collections if c.get_label() in "012"}
+    assert found == {label: colours[label] for label in "12"}
+
+
+NETWORK = nn.MLP([2, 3, 2], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "text"),
+    [
+        (lambda: plots.plot_decision_boundary(NETWORK, np.ones((3, 2)), [0, 1]), ValueError, "3 rows and y 2 classes"),
+        (lambda: plots.plot_decision_boundary(NETWORK, np.ones((3, 2)), [0, 1, 5]), ValueError, r"y holds \[5\]"),
+        (lambda: plots.plot_decision_boundary(NETWORK, [[0.0, np.nan]]), ValueError, "X holds nan at row 0, column 1"),
+        (lambda: plots.plot_decision_boundary(nn.MLPClassifier(), np.ones((3, 2))), TypeError, "that was fitted"),
+        (lambda: plots.plot_confusion_matrix(NETWORK, np.ones((3, 2)), [0, 1]), ValueError, "X has 3 rows and y has 2"),
+        (lambda: plots.plot_activation("log_softmax"), ValueError, "works along an axis"),
+        (lambda: plots.plot_activation("rleu"), ValueError, "did you mean 'relu'"),
+        (lambda: plots.plot_weights(np.ones((4, 3)), columns=0), ValueError, "columns=0"),
+        (lambda: plots.plot_weights(np.ones((4, 0))), ValueError, r"shape \(4, 0\)"),
+        (lambda: plots.plot_weights(np.ones(4)), ValueError, r"expected \(inputs, units\)"),
+        (lambda: plots.plot_weights(None), TypeError, "weights is None"),
+        (lambda: plots.plot_history([1.0, 0.5]), TypeError, "the history is list"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_before_axes_are_made(draw, error, text):
+    before = plt.get_fignums()
+    with pytest.raises(error, match=text):
+        draw()
+    assert plt.get_fignums() == before
+
+
+def test_gradients_of_a_network_with_frozen_parameters(ax):
+    model = nn.MLP([2, 3, 2], seed=0)
+    model.layers[0].W.requires_grad = False
+    plots.plot_histograms(model, np.eye(2), [0, 1], ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["layers.0.b", "layers.1.W", "layers.1.b"]
+
+
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 def test_decision_boundary_of_a_network(trained, ax, outputs):
     _, X, y, _ = trained

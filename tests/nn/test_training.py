@@ -104,6 +104,12 @@ def test_predicting_leaves_each_layer_in_its_mode():
         nn.predict(model, np.ones((5, 2)), batch_size=0)
 
 
+def test_predictions_are_of_a_network():
+    for call in (nn.predict, lambda model, X: nn.evaluate(model, X, [0], nn.cross_entropy)):
+        with pytest.raises(TypeError, match=r"the model is \w+, expected an nn\.Module"):
+            call(len, [[1.0]])
+
+
 def test_a_network_without_parameters_predicts_arrays():
     assert nn.predict(nn.Sequential(nn.relu), np.array([[-1.0, 2.0]])).tolist() == [[0.0, 2.0]]
 
