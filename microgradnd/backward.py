@@ -19,7 +19,7 @@ import numpy as np
 
 from .context import MODE, SCOPE, PullbackScope
 from .core import Node, Op, constant, latest_change, unpack
-from .messages import as_cotangent, describe, explain, misshapen
+from .messages import as_cotangent, describe, explain, misshapen, refuse_mask
 
 Pairs = list[tuple[Node, Any]]
 Waiting = list[Any]  # a node, its cotangent so far, and whether that is a sum made here, in an array of its own
@@ -202,6 +202,7 @@ def as_seed(root: Node, grad: Any) -> np.ndarray:
                 "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
             )
         return np.array(1, root.value.dtype).reshape(root.value.shape)
+    refuse_mask(grad, "backward(grad)")
     seed = np.array(grad.value if isinstance(grad, Node) else grad)
     if seed.shape != root.value.shape:
         raise ValueError(f"grad has shape {seed.shape}, but belongs to {describe(root)}: give one of that shape")
@@ -216,7 +217,7 @@ def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
         why = (
             "it was computed under no_grad"
             if root.inputs == ("no_grad",)
-            else "nothing it was computed from has requires_grad=True, or the path went through .data, .numpy() or .detach()"
+            else "nothing it was computed from has requires_grad=True, or the path went through no_grad, .data, .numpy() or .detach()"
         )
         raise RuntimeError(f"{describe(root)} requires no gradient: {why}")
     inner: Pairs = []

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import MODE, SCOPE, Origin, Scope, find_origin
-from .messages import as_output, brief, describe, explain
+from .messages import as_output, brief, describe, explain, refuse_mask
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
 # "youngest first" is a topological order; and an input that was changed after its consumer
@@ -79,6 +79,7 @@ class Node:
     @data.setter
     def data(self, new: Any) -> None:
         if new is not self.value:
+            refuse_mask(new, "x.data = array")
             array = np.asarray(new)
             if array.shape != self.value.shape:
                 raise ValueError(
@@ -109,6 +110,7 @@ class Node:
     @grad.setter
     def grad(self, new: Any) -> None:
         if new is not None and new is not self.gradient:
+            refuse_mask(new, "x.grad = array")
             new = np.array(new, dtype=self.value.dtype, order="C")
             if new.shape != self.value.shape:
                 raise ValueError(f"grad has shape {new.shape}, but belongs to {describe(self)}: give that")
@@ -405,13 +407,12 @@ def unpack(flat: Any, shapes: list[tuple[int, ...]]) -> tuple[Any, ...]:
 def as_operand(x: Any, op: Op) -> Any:
     """An operand that is neither a tensor nor a plain number, as an array of real numbers."""
     if type(x) is not _ndarray and not isinstance(x, np.generic):
-        if isinstance(x, np.ma.MaskedArray):
-            raise TypeError(f"`{op.name}` would lose the mask of a masked array: fill it first, with .filled(value)")
+        refuse_mask(x, f"`{op.name}`")
         x = np.asarray(x)
     kind = x.dtype.kind
     if kind not in "fiub":
         raise TypeError(
             f"`{op.name}` can't compute with an operand of dtype {x.dtype}: "
-            + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers")
+            + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers of at most 64 bits")
         )
     return x

@@ -31,7 +31,18 @@ def explain(error: Exception, where: str) -> Exception:
 
 def brief(value: Any) -> str:
     """An operand in a few words."""
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else shorten(repr(value))
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def refuse_mask(x: Any, who: str) -> None:
+    """Raise TypeError for a masked array: its mask would be lost."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{who} would lose the mask of a masked array: fill it first, with .filled(value)")
 
 
 def as_output(y: Any, name: str, kinds: str = "fiub") -> np.ndarray:

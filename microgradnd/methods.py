@@ -57,6 +57,9 @@ class ArrayMethods(Node):
     T = property(lambda self: shaping.transpose(self), doc="The transpose: all axes reversed.")
     mT = property(lambda self: shaping.matrix_transpose(self), doc="The transpose of the last two axes.")  # noqa: N815
 
+    real = property(lambda self: self, doc="The tensor itself: its numbers are real.")
+    imag = property(lambda self: elementwise.imag(self), doc="Zeros: its numbers are real.")
+
     @property
     def flat(self) -> NoReturn:
         """Refused: writing through it would escape the graph."""

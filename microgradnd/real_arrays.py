@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
 
 from . import dispatch
 from .core import check_differentiable
+from .messages import refuse_mask, shorten
 
 
 def as_real_array(data: Any, dtype: Any = None) -> np.ndarray:
     """`data` as an array of real numbers, or an error that says what is wrong with it."""
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError(
-            "a masked array can't become a tensor, its mask would be lost: fill it first, with .filled(value)"
-        )
+    refuse_mask(data, "a tensor")
     if dispatch.any_tracked(data):
         raise TypeError(
             "a tensor that requires a gradient is in the data, and would lose it: use np.stack or np.concatenate to join tensors, or .detach()"
@@ -23,13 +22,13 @@ def as_real_array(data: Any, dtype: Any = None) -> np.ndarray:
     try:
         array = np.asarray(dispatch.values(data), dtype=dtype)
     except ValueError as error:
-        lengths = [np.shape(row)[:1] for row in data] if isinstance(data, list | tuple) else []
         rows = (
-            f"; its rows have lengths {', '.join(str(n[0]) if n else 'none (a number)' for n in lengths)}"
-            if len(set(lengths)) > 1
-            else ""
+            [str(len(row)) if isinstance(row, Sized) else "none (a number)" for row in data]
+            if np.iterable(data)
+            else []
         )
-        raise ValueError(f"this data is no array of numbers{rows} ({error})") from None
+        told = f"; its rows have lengths {shorten(', '.join(rows))}" if len(set(rows)) > 1 else ""
+        raise ValueError(f"this data is no array of numbers{told} ({error})") from None
     if array.dtype.kind == "c":
         check_differentiable(array.dtype)
     if array.dtype.kind not in "fiub":

@@ -15,7 +15,7 @@ from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
 from .core import check_differentiable, constant
-from .messages import describe
+from .messages import describe, refuse_mask
 from .methods import ArrayMethods
 from .ops import arithmetic, elementwise, indexing, products
 from .real_arrays import as_real_array
@@ -184,6 +184,7 @@ class Tensor(ArrayMethods):
                 f"{describe(self)} can't be assigned to by index, the graph would lose it: "
                 "use y = mg.put(x, index, value), which gives a new tensor"
             )
+        refuse_mask(value, "x[index] = array")
         self.value[dispatch.values(index)] = dispatch.values(value)
         self.touch()
 

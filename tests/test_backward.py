@@ -201,9 +201,10 @@ def test_a_freed_graph_says_so():
         (lambda x: mg.tensor(1.0), "requires_grad=True"),
         (lambda x: (x * 1).detach(), r"detach"),
         (lambda x: mg.no_grad()(lambda: x * 2)(), "under no_grad"),
+        (lambda x: mg.no_grad()(lambda: x * 2)().sum(), "path went through no_grad"),
         (lambda x: mg.tensor(x.data * 2), r"\.data"),
     ],
-    ids="abcd",
+    ids="abcde",
 )
 def test_nothing_to_differentiate_says_why(make, why):
     with pytest.raises(RuntimeError, match=f"requires no gradient.*{why}"):

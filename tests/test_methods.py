@@ -76,6 +76,13 @@ def test_attributes_are_an_arrays(name):
     assert getattr(mg.astensor(array), name) == getattr(array, name)
 
 
+def test_the_parts_of_real_numbers():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    (x.real * 3 + x.imag).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    assert x.imag.tolist() == [0, 0]
+
+
 def test_transposes_are_recorded(rng):
     x = mg.tensor(rng.normal(size=(2, 3, 4)), requires_grad=True)
     assert x.T.shape == (4, 3, 2)

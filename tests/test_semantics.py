@@ -141,9 +141,18 @@ def test_a_mask_is_never_lost_in_silence():
         lambda: masked * x,
         lambda: np.multiply(x, masked),
         lambda: np.where(x > 1, x, masked),
+        lambda: x[masked > 1],
+        lambda: np.interp(x, masked, [0, 1]),
+        lambda: (x * 2).backward(masked),
+        lambda: mg.gradients(x * 2, [x], masked),
+        lambda: setattr(x, "data", masked),
+        lambda: setattr(x, "grad", masked),
+        lambda: mg.tensor([1.0, 2.0]).__setitem__(0, np.ma.masked),
     ):
         with pytest.raises(TypeError, match=r"mask|asarray"):
             act()
+    assert x.data.tolist() == [1, 2]
+    assert x.grad is None
 
 
 def test_a_subclass_of_ndarray_is_an_array():

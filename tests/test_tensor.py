@@ -104,12 +104,15 @@ def test_whatever_numpy_makes_numbers_of(data):
         (object(), TypeError, "object"),
         (np.array(["2020-01-01"], dtype="datetime64[D]"), TypeError, "datetime64"),
         ([[1, 2], [3]], ValueError, "rows have lengths 2, 1"),
+        ([1, [2, 3]], ValueError, r"rows have lengths none \(a number\), 2"),
+        ([[1, 2], [3, [4]]], ValueError, "no array of numbers"),
+        (2**70, TypeError, "object"),
         (np.array([1j]), TypeError, "complex"),
         (np.ma.masked_array([1.0, 2.0], [True, False]), TypeError, r"masked.*\.filled"),
         ({"a": 1}, TypeError, "dict"),
         ([leaf(), leaf()], TypeError, "np.stack"),
     ],
-    ids=map(str, range(11)),
+    ids=map(str, range(14)),
 )
 def test_whatever_is_no_array_of_real_numbers_is_refused(data, kind, says):
     for make in (mg.tensor, mg.astensor):

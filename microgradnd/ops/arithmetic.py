@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,17 @@ def _power_slope(x: Any, p: Any) -> Any:
     )
 
 
+def _log_of_base(x: Any) -> Any:
+    """The logarithm that a power multiplies its slope by; 0 for the base 0, whose powers are flat."""
+    if isinstance(x, int | float):  # a number stays Python's, and float32 float32
+        return math.log(x) if x > 0 else 0.0 if x == 0 else math.nan
+    return np.log(np.where(x == 0, 1, x))
+
+
 power_slope_op: Op = Op(
     _power_slope,
     lambda g, y, x, p: scale(g, p * power_slope(x, p - 1)),
-    lambda g, y, x, p: scale(g, power(x, p - 1) * (1 + p * np.log(np.where(x == 0, 1, x)))),
+    lambda g, y, x, p: scale(g, power(x, p - 1) * (1 + p * _log_of_base(x))),
     name="power_slope",
     formula="{1} * {0}**({1} - 1)",
     elementwise=True,
@@ -108,7 +116,7 @@ power_slope: Binary = direct(power_slope_op)
 power: Op = Op(
     np.power,
     lambda g, y, x, p: scale(g, power_slope(x, p)),
-    lambda g, y, x, p: scale(g, y * np.log(np.where(x == 0, 1, x))),
+    lambda g, y, x, p: scale(g, y * _log_of_base(x)),
     formula="{0}**{1}",
     elementwise=True,
     samples=pairs(0.5, 2, -2, 3),
@@ -133,7 +141,7 @@ absolute: Op = Op(
 )
 copysign: Op = Op(
     np.copysign,
-    lambda g, y, x, sign: g * (np.sign(x) * np.copysign(1.0, sign)),
+    lambda g, y, x, sign: g * (np.sign(x) * np.copysign(np.sign(x), sign)),
     lambda g, y, x, sign: np.zeros_like(g),
     elementwise=True,
     samples=pairs_apart,
@@ -183,15 +191,15 @@ minimum: Op = Op(
 )
 fmax: Op = Op(
     np.fmax,
-    lambda g, y, a, b: np.where((a > b) | np.isnan(b), g, np.where(a == b, 0.5 * g, 0.0)),
-    lambda g, y, a, b: np.where((b > a) | (np.isnan(a) & ~np.isnan(b)), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((a > b) | (b != b), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((b > a) | ((a != a) & (b == b)), g, np.where(a == b, 0.5 * g, 0.0)),
     elementwise=True,
     samples=pairs_apart,
 )
 fmin: Op = Op(
     np.fmin,
-    lambda g, y, a, b: np.where((a < b) | np.isnan(b), g, np.where(a == b, 0.5 * g, 0.0)),
-    lambda g, y, a, b: np.where((b < a) | (np.isnan(a) & ~np.isnan(b)), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((a < b) | (b != b), g, np.where(a == b, 0.5 * g, 0.0)),
+    lambda g, y, a, b: np.where((b < a) | ((a != a) & (b == b)), g, np.where(a == b, 0.5 * g, 0.0)),
     elementwise=True,
     samples=pairs_apart,
 )
@@ -199,6 +207,7 @@ fmin: Op = Op(
 
 def _difference(a: Any, b: Any) -> Any:
     """A - b, where inf - inf counts as 0: two equal infinities share as two equal numbers do."""
+    a, b = (float(x) if x.__class__ is int else x for x in (a, b))  # NumPy makes an object of a large integer
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(a) & (a == b), 0.0, a - b)
 

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..backward import sum_to
 from ..core import Node, Op, sample
 from ..dispatch import any_tracked, as_tensors, implements, refuse, refuses, values
-from ..messages import describe
+from ..messages import describe, refuse_mask
 from ._samples import calls, normal
 from .arithmetic import where
 from .shape import as_array, ravel
@@ -54,6 +54,7 @@ def _freeze(part: Any) -> Any:
         return tuple(p if _is_basic_part(p) else _freeze(list(p) if isinstance(p, tuple) else p) for p in part)
     if not isinstance(part, Node | np.ndarray | Sequence) or isinstance(part, str):
         return part
+    refuse_mask(part, "x[index]")
     array = np.array(values(part))
     return array if array.size or isinstance(part, np.ndarray | Node) else array.astype(np.intp)
 

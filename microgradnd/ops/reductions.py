@@ -208,10 +208,10 @@ def _prod_of(a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, *, initial:
 # -- extremes ----------------------------------------------------------------------------------
 
 
-def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False, **initial: Any) -> Any:
     """Ties share the cotangent equally; a NaN that won takes it."""
     hit = (x == spread(y, x, axis, keepdims)) | (x != x)
-    ties = hit.sum(axis=axis, keepdims=keepdims).astype(x.dtype)
+    ties = np.maximum(hit.sum(axis=axis, keepdims=keepdims), 1).astype(x.dtype)  # there is none among nothing
     return np.where(hit, spread(g / ties, x, axis, keepdims), 0.0)
 
 
@@ -280,7 +280,12 @@ def _min_of(a: Any, axis: Any, out: Any, keepdims: Any, *, initial: Any, where: 
 def _extreme(op: Op, pick: Any, a: Any, axis: Any, keepdims: Any, initial: Any, where: Any, worst: float) -> Any:
     if initial is _NO:
         raise ValueError(f"np.{op.name} with where= needs initial= too: the value where nothing is left to choose from")
-    return pick(_reduce(op, _masked(a, where, worst), axis, keepdims), initial)
+    return pick(_extreme_or(op, _masked(a, where, worst), axis, keepdims, worst), initial)
+
+
+def _extreme_or(op: Op, a: Any, axis: Any, keepdims: Any, worst: float) -> Any:
+    """The extreme, of nothing the worst there is."""
+    return _reduce(op, a, axis, keepdims, **({} if a.size else {"initial": worst}))
 
 
 amax, amin = max, min
@@ -572,7 +577,7 @@ def nanstd(
 
 def _nan_extreme(
     name: str,
-    extreme: Any,
+    op: Op,
     pick: Any,
     worst: float,
     a: Any,
@@ -584,7 +589,8 @@ def _nan_extreme(
 ) -> Any:
     refuse(name, out=out)
     present = _present(a, where)
-    y = extreme(np.where(present, a, worst), axis, keepdims=keepdims)
+    a = np.where(present, a, worst)
+    y = _reduce(op, a, axis, keepdims) if initial is _NO else _extreme_or(op, a, axis, keepdims, worst)
     y = np.where(np.any(present, axis, keepdims=keepdims), y, np.nan)
     return y if initial is _NO else pick(y, initial)
 
@@ -599,7 +605,7 @@ def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initi
     >>> mg.grad(mg.nanmax)(np.array([1.0, np.nan, 3.0]))
     array([0., 0., 1.])
     """
-    return _nan_extreme("np.nanmax", max, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
+    return _nan_extreme("np.nanmax", max_op, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
 
 
 @composed(np.nanmin)
@@ -612,7 +618,7 @@ def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initi
     >>> mg.grad(mg.nanmin)(np.array([1.0, np.nan, 3.0]))
     array([1., 0., 0.])
     """
-    return _nan_extreme("np.nanmin", min, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
+    return _nan_extreme("np.nanmin", min_op, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
 
 
 # -- log-sum-exp -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..dispatch import any_tracked, cast, composed, refuse, values
+from ..messages import refuse_mask
 from .reductions import mean, sum
 
 __all__ = [
@@ -395,6 +396,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     >>> mg.grad(lambda fp: mg.interp(0.25, [0.0, 1.0], fp))(np.array([0.0, 4.0]))
     array([0.75, 0.25])
     """
+    for given in (x, xp, fp):
+        refuse_mask(given, "np.interp")
     np.interp(*values((x, xp, fp, left, right, period)))  # NumPy's errors
     x, xp, fp = (v if any_tracked(v) else np.asarray(values(v), float) for v in (x, xp, fp))
     if period is not None:

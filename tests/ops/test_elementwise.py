@@ -74,6 +74,30 @@ def test_a_python_number_does_not_widen(operate: Callable[[Any], Any], dtype: An
     assert y.dtype == x.grad.dtype == dtype
 
 
+def recorded(roots: list[Any]) -> list[Any]:
+    """The tensors behind some results that an op gave."""
+    seen: dict[int, Any] = {}
+    while roots:
+        t = roots.pop()
+        if isinstance(t, mg.Tensor) and t.op and t.serial not in seen:
+            seen[t.serial] = t
+            roots += t.inputs or ()
+    return list(seen.values())
+
+
+@pytest.mark.parametrize("number", [2, 0.75, True, 2**70], ids=str)
+@pytest.mark.parametrize("ufunc", [f for f in BINARY if f is not np.float_power], ids=lambda f: f.__name__)
+def test_nothing_behind_a_gradient_is_wider_than_a_float32_beside_a_number(ufunc: Any, number: Any) -> None:
+    """To second order, the number on either side, though NumPy alone would make an object of so large an integer."""
+    x = mg.tensor(np.array([0.5, 2.25], np.float32), requires_grad=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for y in (ufunc(x, number), ufunc(number, x)):
+            (g,) = mg.gradients(y, [x], np.ones(2), create_graph=True)
+            second = mg.gradients(g, [x], np.ones(2), create_graph=True) if g.requires_grad else []
+            arrays = [v for t in recorded([y, g, *second]) for v in (t.data, *t.values) if hasattr(v, "dtype")]
+            assert not {v.dtype for v in arrays} - {np.dtype(np.float32), np.dtype(bool)}
+
+
 def test_a_wide_array_widens_as_numpy_says_and_the_gradient_comes_back_narrow() -> None:
     x = mg.tensor(np.array([0.5, 2.0], np.float32), requires_grad=True)
     for other in (np.float64(2), np.array([1.0, 2.0]), np.array([1, 2])):

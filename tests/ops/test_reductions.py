@@ -146,6 +146,12 @@ def test_of_nothing(function: Any, shape: Any) -> None:
     assert x.grad.shape == shape
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("function", [np.max, np.min, np.nanmax, np.nanmin, np.sum, np.prod, np.maximum.reduce])
+def test_of_nothing_but_an_initial_value(agrees: Any, function: Any, axis: Any) -> None:
+    agrees(lambda x, first: function(x, axis=axis, initial=2.0) * first, np.zeros((0, 3)), np.array(1.5))
+
+
 def test_logsumexp_of_nothing_is_the_logarithm_of_zero():
     x = mg.tensor(np.zeros((2, 0)), requires_grad=True)
     y = mg.logsumexp(x, axis=1)
