@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,10 +33,31 @@ from .training import fit
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 _OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": functools.partial(SGD, momentum=0.9)}
+_KNOWN_AS = {"identity": None, "logistic": "sigmoid"}  # scikit-learn's names of activations
+_INTERVALS = {"learning_rate_init": "(0, inf)", "alpha": "[0, inf)", "tol": "[0, inf)", "validation_fraction": "(0, 1)"}
+_LEAST = {"batch_size": 1, "max_iter": 0, "n_iter_no_change": 1}
+
+
+@contextmanager
+def _whole(estimator: Any) -> Iterator[None]:
+    """What was learnt before stays, if something is refused: an estimator is never half of the one and half of the other.
+
+    An error of the training itself passes: the network is then the one before the failing step.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except (TypeError, ValueError):
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
     """What both estimators share: making the network, and training it with `fit`."""
+
+    model_: MLP
+    optimizer_: Optimizer
 
     def __init__(
         self,
@@ -69,33 +92,50 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
+    def _check_settings(self) -> None:
+        """Refuse a setting out of its range, before anything is learnt."""
+        if self.solver not in _OPTIMIZERS:
+            raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
+        self._hidden()
+        named_activation(self._activation())
+        for name, interval in _INTERVALS.items():
+            as_number(getattr(self, name), name, interval)
+        for name, least in _LEAST.items():
+            as_size(getattr(self, name), name, least)
+
+    def _hidden(self) -> list[int]:
+        given = self.hidden_layer_sizes
+        return [as_size(n, "hidden_layer_sizes") for n in (np.atleast_1d(given).tolist() if np.size(given) else [])]
+
+    def _activation(self) -> Any:
+        given: Any = self.activation
+        return _KNOWN_AS.get(given, given) if isinstance(given, str) else given
+
     def _begin_or_go_on(self, going_on: bool, n_outputs: int, dtype: Any) -> None:
         """A new network, or the old one, if it is what the settings of now describe."""
-        hidden = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
-        sizes = [self.n_features_in_, *hidden, n_outputs]
+        sizes = [self.n_features_in_, *self._hidden(), n_outputs]
         if not going_on:
             return self._begin(sizes, dtype)
-        if (sizes, named_activation(self.activation)) != (self.model_.sizes, self.model_.activation):
+        if (sizes, named_activation(self._activation())) != (self.model_.sizes, self.model_.activation):
             raise ValueError(
                 f"a network of sizes {sizes} with {self.activation} can't go on from one of {self.model_.sizes} with "
                 f"{self.model_.activation}: clone the estimator, or call fit with warm_start=False, to begin anew"
             )
+        if any(not p.data.flags.writeable for p in self.model_.parameters()):  # as joblib maps large ones into memory
+            self.model_, self.optimizer_ = copy.deepcopy((self.model_, self.optimizer_))
         return None
 
     def _begin(self, sizes: list[int], dtype: Any) -> None:
         """A new network and its optimiser, drawn from the random state."""
         self.random_ = check_random_state(self.random_state)
-        self.model_ = MLP(sizes, self.activation, seed=self.random_.randint(2**31 - 1), dtype=dtype)
+        self.model_ = MLP(sizes, self._activation(), seed=self.random_.randint(2**31 - 1), dtype=dtype)
         self.optimizer_ = self._make_optimizer()
         self.n_iter_ = 0
         self.loss_curve_: list[float] = []
 
     def _make_optimizer(self) -> Optimizer:
-        if self.solver not in _OPTIMIZERS:
-            raise ValueError(f"solver is {self.solver!r}, expected one of {', '.join(_OPTIMIZERS)}")
         make: Any = _OPTIMIZERS[self.solver]
-        lr = as_number(self.learning_rate_init, "learning_rate_init", "(0, inf)")
-        made: Optimizer = make(self.model_.parameters(), lr=lr, weight_decay=as_number(self.alpha, "alpha", "[0, inf)"))
+        made: Optimizer = make(self.model_.parameters(), lr=self.learning_rate_init, weight_decay=self.alpha)
         return made
 
     def _train(self, X: Array, target: Array, loss: Any, stratify: Array | None, epochs: int | None) -> None:
@@ -114,11 +154,14 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
                     X, target, test_size=self.validation_fraction, random_state=self.random_, stratify=stratify
                 )
                 validation, monitor = (X_val, target_val), "val_loss"
-            patience, tol = as_size(self.n_iter_no_change, "n_iter_no_change"), as_number(self.tol, "tol", "[0, inf)")
-            stopping = [EarlyStopping(monitor, patience=patience, min_delta=tol, restore=self.early_stopping)]
+            stopping = [
+                EarlyStopping(
+                    monitor, patience=self.n_iter_no_change, min_delta=self.tol, restore=bool(self.early_stopping)
+                )
+            ]
         self.history_ = fit(
             self.model_, X, target, loss=loss, optimizer=self.optimizer_,
-            epochs=as_size(self.max_iter, "max_iter", 0) if epochs is None else epochs, batch_size=self.batch_size,
+            epochs=self.max_iter if epochs is None else epochs, batch_size=self.batch_size,
             validation_data=validation, seed=self.random_.randint(2**31 - 1), progress=bool(self.verbose),
             callbacks=stopping, metrics=(),
         )  # fmt: skip
@@ -126,6 +169,7 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
         self.loss_curve_ += self.history_["loss"] if self.history_.epochs else []
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        self._check_settings()
         _refuse_masks(X=X, y=y)
         X, y = validate_data(
             self, X, y, multi_output=True, reset=reset, dtype=(np.float64, np.float32), y_numeric=self._numeric
@@ -149,7 +193,7 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
     hidden_layer_sizes
         Units of each hidden layer.
     activation
-        Of the hidden layers, by name.
+        Of the hidden layers, by name; scikit-learn's ``"logistic"`` and ``"identity"`` are known too.
     solver
         ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"`` (with momentum 0.9).
     alpha
@@ -237,15 +281,21 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
             Labels of any type, shape (n,); or a 0-1 table of several labels per sample, shape (n, labels).
         """
         going_on = self.warm_start and hasattr(self, "model_")
-        X, y = self._validate(X, y, reset=not going_on)
-        y = _flat_labels(y)
-        target = self._encode(y, None if going_on else y)
-        self._begin_or_go_on(going_on, self.classes_.size, X.dtype)
-        self._train(X, target, self._loss(y), None if self._multilabel else target, None)
+        with _whole(self):
+            X, y = self._validate(X, y, reset=not going_on)
+            y = _flat_labels(y)
+            target = self._encode(y, None if going_on else y)
+            self._begin_or_go_on(going_on, self.classes_.size, X.dtype)
+            self._train(X, target, self._loss(y), None if self._multilabel else target, None)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> MLPClassifier:
         """Go through these samples once; the first call needs all labels there will be, as `classes`."""
+        with _whole(self):
+            self._go_through(X, y, classes)
+        return self
+
+    def _go_through(self, X: Any, y: Any, classes: Any) -> None:
         first = not hasattr(self, "model_")
         X, y = self._validate(X, y, reset=first)
         y = _flat_labels(y)
@@ -259,7 +309,6 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         target = self._encode(y, known)
         self._begin_or_go_on(not first, self.classes_.size, X.dtype)
         self._train(X, target, self._loss(y), None, 1)
-        return self
 
     def predict_proba(self, X: Any) -> Array:
         """Probability of each class, shape (n, classes); of each label where there are several per sample."""
@@ -361,11 +410,12 @@ class MLPRegressor(RegressorMixin, _MLPEstimator):  # type: ignore[misc]
         return outputs[:, 0] if self._flat else outputs
 
     def _learn(self, X: Any, y: Any, going_on: bool, epochs: int | None) -> MLPRegressor:
-        X, y = self._validate(X, y, reset=not going_on)
-        target = y.reshape(len(y), -1)
-        self._begin_or_go_on(going_on, target.shape[1], X.dtype)
-        self._flat = y.ndim == 1
-        self._train(X, target, mse_loss, None, epochs)
+        with _whole(self):
+            X, y = self._validate(X, y, reset=not going_on)
+            target = y.reshape(len(y), -1)
+            self._begin_or_go_on(going_on, target.shape[1], X.dtype)
+            self._flat = y.ndim == 1
+            self._train(X, target, mse_loss, None, epochs)
         return self
 
     def __sklearn_tags__(self) -> Any:

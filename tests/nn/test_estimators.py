@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -171,7 +172,9 @@ def test_cross_validation_and_cloning(iris):
         ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"max_iter": -1}, "max_iter=-1"),
-        ({"hidden_layer_sizes": (0,)}, "expected a whole number"),
+        ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes=0, expected a whole number"),
+        ({"validation_fraction": 1}, r"validation_fraction=1, expected a number in \(0, 1\)"),
+        ({"class_weight": {5: 1.0}}, "not in class_weight"),
         ({"learning_rate_init": float("nan")}, "learning_rate_init=nan"),
         ({"alpha": -1}, "alpha=-1"),
         ({"tol": float("nan")}, "tol=nan"),
@@ -181,6 +184,16 @@ def test_cross_validation_and_cloning(iris):
 def test_wrong_arguments_are_told(iris, options, text):
     with pytest.raises(ValueError, match=text):
         quick(**options).fit(*iris)
+    X, y = iris
+    fitted = quick(max_iter=2).fit(X, y)
+    before = fitted.predict_proba(X)
+    for call in (fitted.set_params(**options).fit, quick(**options).fit):
+        with pytest.raises(ValueError, match=text):
+            call(X[:, :2], np.array(["a", "b", "c"])[y])
+    assert_array_equal(fitted.predict_proba(X), before)  # what was refused has changed nothing
+    assert fitted.n_features_in_ == 4
+    assert fitted.classes_.tolist() == [0, 1, 2]
+    assert not hasattr(call.__self__, "n_features_in_")
 
 
 def test_masks_are_not_lost(iris):
@@ -195,6 +208,25 @@ def test_masks_are_not_lost(iris):
     ):
         with pytest.raises(TypeError, match=r"is a masked array, whose mask would be lost: fill it first"):
             call()
+
+
+def test_activations_by_the_names_of_scikit_learn(iris):
+    for theirs, ours in [("logistic", "sigmoid"), ("identity", None)]:
+        fitted = quick(activation=theirs, max_iter=2).fit(*iris)
+        assert fitted.model_.activation == ours
+        assert clone(fitted).activation == theirs
+        assert_array_equal(
+            fitted.predict_proba(iris[0]), quick(activation=ours, max_iter=2).fit(*iris).predict_proba(iris[0])
+        )
+
+
+def test_going_on_with_arrays_that_are_mapped_into_memory(iris, tmp_path):
+    X, y = iris
+    plain = quick(max_iter=2).fit(X, y)
+    joblib.dump(plain, tmp_path / "fitted")
+    mapped = joblib.load(tmp_path / "fitted", mmap_mode="r")
+    assert not mapped.model_.layers[0].W.data.flags.writeable
+    assert_array_equal(mapped.partial_fit(X, y).predict_proba(X), plain.partial_fit(X, y).predict_proba(X))
 
 
 def test_importing_networks_imports_nothing_optional():
