@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import re
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,7 @@ import numpy as np
 from .archive import pack, unpack
 from .arguments import as_size
 from .files import AnyPath, as_path, read_arrays, write_arrays
+from .schedules import Schedule
 
 if TYPE_CHECKING:
     from .training import Training
@@ -33,6 +37,7 @@ class Checkpoint:
     def __init__(self, folder: AnyPath, training: Training) -> None:
         self.path = as_path(folder) / FILE
         self.training = training
+        self.settings = self._settings()  # now: a schedule or a callback may change an optimiser's later
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -54,7 +59,7 @@ class Checkpoint:
 
     def save(self) -> None:
         """Save the run as it is now, atomically."""
-        text, arrays = pack({"settings": self._settings(), "state": self._state()})
+        text, arrays = pack({"settings": self.settings, "state": self._state()})
         write_arrays(self.path, arrays, {"format": FORMAT, "run": text})
 
     def _state(self) -> dict[str, Any]:
@@ -76,14 +81,28 @@ class Checkpoint:
         """What must be the same for a run to be continued."""
         t = self.training
         return {
-            "model": {name: [array.dtype.str, *array.shape] for name, array in t.model.state_dict().items()},
+            "model": re.sub(" at 0x[0-9a-f]+", "", repr(t.model)),
+            "weights": {name: [array.dtype.str, *array.shape] for name, array in t.model.state_dict().items()},
+            "loss": _loss(t.loss),
             "optimizer": type(t.optimizer).__name__,
-            "schedule": type(t.schedule).__name__,
+            "optimizer's settings": _groups(t),
+            "schedule": _schedule(t.schedule),
+            "schedule_per": t.schedule_per,
             "callbacks": [type(callback).__name__ for callback in t.callbacks],
             "batch_size": t.batch_size,
             "accumulate": t.accumulate,
+            "clip_norm": t.clip_norm,
+            "clip_value": t.clip_value,
+            "seed": t.given_seed,
             "data": _fingerprint(t.X, t.y),
         }
+
+    def _differences(self, settings: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+        """Names of the settings in which the folder's run differs from this one."""
+        other = {name for name, value in self.settings.items() if settings.get(name) != value}
+        if self.settings["optimizer's settings"] == _without_params(state["optimizer"]["param_groups"]):
+            other.discard("optimizer's settings")  # the very optimiser of before, as it is by now
+        return sorted(other)
 
     def _resume(self) -> None:
         arrays, metadata = read_arrays(self.path)
@@ -92,7 +111,7 @@ class Checkpoint:
         try:
             run = unpack(metadata["run"], arrays)
             settings, state = run["settings"], run["state"]
-            other = [name for name, value in self._settings().items() if settings.get(name) != value]
+            other = self._differences(settings, state)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._damaged(error) from None
         if other:
@@ -131,6 +150,37 @@ class Checkpoint:
         t.history.load_state_dict(state["history"])
         for callback, saved in zip(t.callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(saved)
+
+
+def _without_params(groups: Any) -> list[dict[str, Any]]:
+    return [{name: value for name, value in group.items() if name != "params"} for group in groups]
+
+
+def _groups(t: Training) -> list[dict[str, Any]]:
+    """The settings of the optimiser's groups, with the learning rates that a schedule started from."""
+    groups = _without_params(t.optimizer.param_groups)
+    if t.schedule is not None:
+        groups = [group | {"lr": lr} for group, lr in zip(groups, t.schedule.base, strict=True)]
+    return groups
+
+
+def _loss(loss: Any) -> Any:
+    """A loss's name, with the numbers and words that functools.partial fixed."""
+    if isinstance(loss, functools.partial):
+        return [_loss(loss.func), {name: v for name, v in loss.keywords.items() if isinstance(v, int | float | str)}]
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _schedule(schedule: Schedule | None) -> Any:
+    """A schedule's class and arguments, without what changes from step to step."""
+    if schedule is None:
+        return None
+    given = {name: getattr(schedule, name, None) for name in inspect.signature(type(schedule).__init__).parameters}
+    return [type(schedule).__name__] + [
+        [name, _schedule(value) if isinstance(value, Schedule) else value]
+        for name, value in given.items()
+        if isinstance(value, Schedule | int | float | str)
+    ]
 
 
 def _fingerprint(*arrays: np.ndarray) -> list[Any]:

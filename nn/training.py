@@ -180,6 +180,7 @@ class Training:
         self.callbacks: list[Callback] = []
         self.history = History()
         self.epoch = self.step = 0
+        self.given_seed: Any = None
         self.rng = np.random.default_rng()
         self.bar = Progress(False, 0, 0)
         self._shown: dict[str, float] = {}
@@ -251,6 +252,7 @@ class Training:
 
     def seed(self, seed: Any) -> None:
         """Let all that is random in this run follow from `seed`."""
+        self.given_seed = seed if seed is None or isinstance(seed, int | np.integer) else type(seed).__name__
         self.rng = generator(seed)
         if seed is not None:
             children = self.rng.spawn(1)[0]  # its own stream: the order of samples is that of `seed` alone

@@ -506,11 +506,12 @@ Y = (X.sum(axis=1) > 0).astype(int)
 
 def start(folder=None, epochs=6, seed=3, **changes):
     """A run with everything that has a state: momentum, schedule, dropout, early stopping."""
-    model = nn.Sequential(nn.Dense(4, 8, "relu", seed=0), nn.BatchNorm(8), nn.Dropout(0.3), nn.Dense(8, 2, seed=1))
+    dropout = nn.Dropout(changes.pop("dropout", 0.3))
+    model = nn.Sequential(nn.Dense(4, 8, "relu", seed=0), nn.BatchNorm(8), dropout, nn.Dense(8, 2, seed=1))
     optimizer = changes.pop("optimizer", nn.Adam)(model.parameters(), lr=0.03)
     history = nn.fit(
         model, X, Y, optimizer=optimizer, epochs=epochs, seed=seed, save_to=folder, validation_data=(X, Y),
-        schedule=nn.Exponential(optimizer, 0.8), **{"batch_size": 16} | changes,
+        schedule=changes.pop("schedule", lambda optimizer: nn.Exponential(optimizer, 0.8))(optimizer), **{"batch_size": 16} | changes,
         callbacks=[nn.EarlyStopping("val_loss", patience=2), *changes.pop("callbacks", [])],
     )  # fmt: skip
     return model.state_dict(), history
@@ -537,12 +538,45 @@ def test_without_a_seed_the_folder_keeps_the_random_state(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "text"),
-    [({"batch_size": 8}, "differs in batch_size"), ({"optimizer": nn.AdamW}, "differs in optimizer")],
+    [
+        ({"batch_size": 8}, "batch_size"),
+        ({"optimizer": nn.AdamW}, "optimizer, optimizer's settings"),
+        ({"optimizer": lambda parameters, lr: nn.Adam(parameters, 2 * lr)}, "optimizer's settings"),
+        ({"optimizer": lambda parameters, lr: nn.Adam(parameters, lr, weight_decay=0.1)}, "optimizer's settings"),
+        ({"schedule": lambda optimizer: nn.Exponential(optimizer, 0.9)}, "schedule"),
+        ({"schedule": lambda optimizer: nn.WarmUp(optimizer, 3, nn.Exponential(optimizer, 0.8))}, "schedule"),
+        ({"schedule_per": "step"}, "schedule_per"),
+        ({"loss": functools.partial(nn.cross_entropy, label_smoothing=0.1)}, "loss"),
+        ({"loss": lambda output, target: nn.cross_entropy(output, target)}, "loss"),
+        ({"clip_norm": 1.0}, "clip_norm"),
+        ({"dropout": 0.4}, "model"),
+        ({"seed": 4}, "seed"),
+        ({"seed": None}, "seed"),
+    ],
+    ids=range(13),
 )
 def test_another_run_is_not_continued(tmp_path, changes, text):
     start(tmp_path, epochs=1)
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ValueError, match=rf"differs in {text}: to continue it"):
         start(tmp_path, **changes)
+
+
+def test_the_same_objects_continue_their_run_after_a_schedule_and_a_callback_changed_them(tmp_path):
+    def halve(training):
+        for group in training.optimizer.param_groups:
+            group["momentum"] /= 2
+
+    def run_in(folder, *pieces):
+        model = nn.MLP([4, 8, 2], seed=0)
+        optimizer = nn.SGD(model.parameters(), lr=0.1, momentum=0.8)
+        schedule = nn.WarmUp(optimizer, 2, nn.ReduceOnPlateau(optimizer, patience=0))
+        for epochs in pieces:
+            nn.fit(
+                model, X, Y, optimizer=optimizer, schedule=schedule, epochs=epochs, callbacks=[halve], seed=0, save_to=folder
+            )  # fmt: skip
+        return model.state_dict()
+
+    assert_same(run_in(tmp_path / "pieces", 2, 3, 6), run_in(tmp_path / "whole", 6))
 
 
 def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path):
