@@ -177,7 +177,7 @@ def write_atomically(path: AnyPath, content: bytes) -> None:
         temporary.replace(target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)  # not there, if what was raised came right after the renaming
-        if isinstance(error, OSError) and error.filename is None:  # a full disk doesn't say where
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):  # a full disk doesn't say where
             error.filename = str(target)
         raise
     _sync_folder(target.parent)

@@ -6,6 +6,7 @@ or saved. What scikit-learn has a display for is drawn by that display.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,13 @@ def new_axes(ax: Any = None) -> Any:
     except ImportError as error:
         raise ImportError('plotting needs matplotlib: pip install "microgradnd[train]"') from error
     return plt.subplots(layout="constrained")[1]
+
+
+def _from_sklearn(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(f"sklearn.{module}"), name)
+    except ImportError as error:
+        raise ImportError('this plot needs scikit-learn: pip install "microgradnd[train]"') from error
 
 
 def plot_history(history: Mapping[str, Sequence[float]], measure: str = "loss", *, ax: Any = None) -> Any:
@@ -147,11 +155,10 @@ def plot_confusion_matrix(
     >>> plots.plot_confusion_matrix(nn.Sequential(nn.relu), X, [0, 1]).get_title()
     'accuracy 100.0%'
     """
-    from sklearn.metrics import ConfusionMatrixDisplay
-
+    display = _from_sklearn("metrics", "ConfusionMatrixDisplay")
     found, y = _found_and_true(model, X, y)
     ax = new_axes(ax)
-    ConfusionMatrixDisplay.from_predictions(
+    display.from_predictions(
         y, found, display_labels=labels, normalize=normalize, ax=ax, colorbar=False, cmap="Blues",
         values_format=".2f" if normalize else None, text_kw={"fontsize": "x-small"},
     )  # fmt: skip
@@ -201,8 +208,7 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     >>> ax.get_legend().get_title().get_text()
     'class'
     """
-    from sklearn.inspection import DecisionBoundaryDisplay
-
+    boundary = _from_sklearn("inspection", "DecisionBoundaryDisplay")
     X = as_array(X, "X").astype(float, copy=False)
     check_finite(X, "X")
     if X.ndim != 2 or X.shape[1] != 2:
@@ -219,7 +225,7 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     how: dict[str, Any] = {"response_method": "predict", "plot_method": "pcolormesh", "alpha": 0.4}
     if two:
         how = {"response_method": "predict_proba", "cmap": "RdBu_r", "levels": np.linspace(0, 1, 11), "alpha": 0.7}
-    display = DecisionBoundaryDisplay.from_estimator(classifier, X, grid_resolution=resolution, eps=0.5, ax=ax, **how)
+    display = boundary.from_estimator(classifier, X, grid_resolution=resolution, eps=0.5, ax=ax, **how)
     if two:
         ax.contour(display.xx0, display.xx1, display.response, levels=[0.5], colors="k", linewidths=1)
     if y is not None:

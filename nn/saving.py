@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, overload
 
 from .archive import UnregisteredError, pack, unpack
+from .checkpoints import FORMAT as RUN_FORMAT
 from .files import AnyPath, as_path, read_arrays, write_arrays
 from .module import Module
 
@@ -95,7 +96,8 @@ def load(model: Any, path: Any = None) -> Module:
         return _rebuild(model)
     if not isinstance(model, Module):
         raise TypeError(f"the first argument is {type(model).__name__}, expected a model: nn.load(model, path)")
-    arrays, _ = read_arrays(path)
+    arrays, metadata = read_arrays(path)
+    _refuse_run(path, metadata)
     try:
         model.load_state_dict({name: array for name, array in arrays.items() if not name.startswith("~")})
     except ValueError as error:
@@ -103,9 +105,18 @@ def load(model: Any, path: Any = None) -> Module:
     return model
 
 
+def _refuse_run(path: AnyPath, metadata: dict[str, str]) -> None:
+    if metadata.get("format") == RUN_FORMAT:
+        raise ValueError(
+            f"'{as_path(path)}' is a training run, not a model: nn.fit with save_to='{as_path(path).parent}' continues it, "
+            "and nn.save saves its model"
+        )
+
+
 def _rebuild(path: AnyPath) -> Module:
     arrays, metadata = read_arrays(path)
     name = as_path(path)
+    _refuse_run(path, metadata)
     if metadata.get("format") != FORMAT or "architecture" not in metadata:
         reason = (
             f"{metadata['unregistered']!r} was not registered when it was saved: decorate it with @nn.register"

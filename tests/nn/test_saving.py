@@ -1,6 +1,7 @@
 """Models and runs in files: round trips, crashes, and files that are not what they seem."""
 
 import functools
+import importlib
 import json
 import os
 import pickle
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 
 import microgradnd as mg
 from microgradnd import nn
@@ -237,6 +239,7 @@ def test_paths_of_every_kind(tmp_path, path):
         (".", IsADirectoryError, "is a folder: give a file in it"),
         ("no/such/model", FileNotFoundError, "there is no folder"),
         ("/dev/full", OSError, "device or pipe"),
+        ("/sys/model", PermissionError, "'/sys/model'"),  # where not even a privileged user can write
         (3.5, TypeError, "is no path"),
         ("", ValueError, "the path is empty"),
     ],
@@ -261,6 +264,33 @@ def run(code, *arguments, check=True):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)], capture_output=True, text=True, check=check
     )
+
+
+def test_a_file_that_is_mapped_into_memory_can_be_replaced(saved):
+    model, path = saved
+    with safetensors.safe_open(path, framework="numpy") as opened:
+        nn.save(network(1), path)
+        np.testing.assert_array_equal(opened.get_tensor("layers.0.W"), model.layers[0].W.data)
+    assert_same(nn.load(path).state_dict(), network(1).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "extra"),
+    [
+        ("safetensors.numpy", lambda: nn.save(network(), "m"), "train"),
+        ("safetensors", lambda: nn.load("m"), "train"),
+        ("matplotlib.pyplot", lambda: nn.History().plot(), "train"),
+        ("sklearn.metrics", lambda: nn.plots.plot_confusion_matrix(network(), np.eye(4), [0, 1, 0, 1]), "train"),
+        ("sklearn.inspection", lambda: nn.plots.plot_decision_boundary(nn.MLP([2, 2]), np.eye(2)), "train"),
+        ("sklearn.base", lambda: importlib.reload(sys.modules["microgradnd.nn.estimators"]), "train"),
+    ],
+)
+def test_what_is_missing_names_the_extra_that_brings_it(monkeypatch, module, call, extra):
+    importlib.import_module("microgradnd.nn.estimators")
+    importlib.import_module("microgradnd.nn.plots")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf'pip install "microgradnd\[{extra}\]"'):
+        call()
 
 
 def test_a_full_disk_leaves_the_old_file(saved):
@@ -609,6 +639,22 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run(tmp_path):
     ).stdout.splitlines()
     assert "checkpoint.safetensors" in told[0]
     assert told[1] == "True"
+
+
+def test_a_run_is_no_model(tmp_path):
+    start(tmp_path, epochs=1)
+    path = tmp_path / "checkpoint.safetensors"
+    for call in (lambda: nn.load(path), lambda: nn.load(network(), path)):
+        with pytest.raises(ValueError, match=r"is a training run, not a model: nn\.fit with save_to"):
+            call()
+
+
+@pytest.mark.parametrize(("folder", "error"), [("/sys/run", PermissionError), ("/sys", PermissionError)])
+def test_a_folder_that_cannot_be_written_to_is_told_of_before_the_first_step(folder, error):
+    model = network()
+    with pytest.raises(error, match="/sys"):
+        nn.fit(model, X, Y, epochs=1, save_to=folder)
+    assert_same(model.state_dict(), network().state_dict())
 
 
 def test_a_foreign_file_in_the_folder(tmp_path):

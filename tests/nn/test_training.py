@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,13 @@ def test_same_seed_same_bits(blobs, seed):
     first, second = (trained(*blobs, seed=fresh.get(str(seed), lambda: seed)()) for _ in range(2))
     assert_same(first[0], second[0])
     np.testing.assert_array_equal(first[1].batch_losses, second[1].batch_losses)
+
+
+def test_threads_train_side_by_side_as_one_after_the_other(blobs):
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda seed: trained(*blobs, seed=seed)[0], range(8)))
+    for seed, weights in enumerate(together):
+        assert_same(weights, trained(*blobs, seed=seed)[0])
 
 
 def test_seeds_matter_and_none_differs(blobs):
