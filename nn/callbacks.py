@@ -77,6 +77,20 @@ def _as_callback(candidate: Any) -> Callback:
     return _EachEpoch(candidate)
 
 
+_RISING = ("acc", "score", "r2", "f1", "auc", "precision", "recall")
+_FALLING = ("loss", "error", "mse", "mae", "entropy", "divergence", "perplexity", "deviance")
+
+
+def _better(monitor: str) -> str:
+    """Which way a measure of this name gets better, as far as a name tells."""
+    known = {way for way, words in (("max", _RISING), ("min", _FALLING)) if any(word in monitor for word in words)}
+    if len(known) != 1:
+        raise ValueError(
+            f"whether {monitor!r} is better when it falls or when it rises is unknown: give mode='min' or 'max'"
+        )
+    return known.pop()
+
+
 class EarlyStopping(Callback):
     """Stop when a measure no longer gets better, and restore the weights of its best epoch.
 
@@ -90,14 +104,15 @@ class EarlyStopping(Callback):
         By how much it must get better to count.
     mode
         ``"min"`` or ``"max"``: which way is better. By default least for losses and errors, greatest for
-        accuracies and scores.
+        accuracies and scores; a measure whose name doesn't tell needs it.
     restore
         Whether to go back to the best weights at the end.
 
     Raises
     ------
     ValueError
-        For an unknown `mode`, and, in training, if `monitor` isn't measured.
+        For an unknown `mode`, none where the name of `monitor` doesn't tell, and, in training, if `monitor` isn't
+        measured.
 
     Examples
     --------
@@ -124,12 +139,13 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore: bool = True,
     ) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor={monitor!r}, expected the name of a measure, such as 'val_loss'")
         if mode not in ("min", "max", None):
             raise ValueError(f"mode is {mode!r}, expected 'min' or 'max'")
         self.monitor, self.patience = monitor, as_size(patience, "patience")
         self.min_delta, self.restore = as_number(min_delta, "min_delta", "[0, inf)"), restore
-        rising = any(word in monitor for word in ("accuracy", "score", "r2"))
-        self.sign = -1.0 if mode == "max" or (mode is None and rising) else 1.0
+        self.sign = -1.0 if (mode or _better(monitor)) == "max" else 1.0
         self._forget()
 
     def _forget(self) -> None:

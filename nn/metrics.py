@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -89,5 +91,14 @@ def named_metrics(metrics: Iterable[str | Metric]) -> dict[str, Metric]:
             raise TypeError(f"{metric!r} is no metric: give a name or a function metric(output, target) -> float")
         if name in ("loss", "lr", *named):
             raise ValueError(f"two measures would be called {name!r}: rename a metric's function (its __name__)")
-        named[name] = function
+        named[name] = functools.partial(_number, name, function)
     return named
+
+
+def _number(name: str, metric: Metric, output: Array, target: Array) -> float:
+    """What a metric gives, or an error that names it."""
+    value = metric(output, target)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"the metric {name!r} gave {reprlib.repr(value)}, expected one number per call") from None

@@ -105,6 +105,16 @@ def test_predicting_leaves_each_layer_in_its_mode():
         nn.predict(model, np.ones((5, 2)), batch_size=0)
 
 
+@pytest.mark.parametrize(("value", "text"), [(None, "None"), (np.zeros(2), r"array\(\[0., 0.\]\)"), ("high", "'high'")])
+def test_a_metric_that_is_no_number_is_named(blobs, value, text):
+    def my_metric(output, target):
+        return value
+
+    for options in ({"metrics": [my_metric]}, {"validation_data": blobs, "metrics": [my_metric]}):
+        with pytest.raises(TypeError, match=f"the metric 'my_metric' gave {text}, expected one number"):
+            trained(*blobs, **options)
+
+
 def test_predictions_are_of_a_network():
     for call in (nn.predict, lambda model, X: nn.evaluate(model, X, [0], nn.cross_entropy)):
         with pytest.raises(TypeError, match=r"the model is \w+, expected an nn\.Module"):
@@ -429,6 +439,15 @@ def test_early_stopping_restores_the_best_weights(blobs):
 def test_early_stopping_knows_which_way_is_better(blobs):
     assert nn.EarlyStopping("val_accuracy").sign == -1
     assert nn.EarlyStopping("val_loss").sign == 1
+    assert nn.EarlyStopping("val_f1").sign == -1
+    assert nn.EarlyStopping("mean_logit", mode="max").sign == -1
+    for unclear in ("mean_logit", "f1_loss"):
+        with pytest.raises(
+            ValueError, match=f"'{unclear}' is better when it falls or when it rises is unknown: give mode"
+        ):
+            nn.EarlyStopping(unclear)
+    with pytest.raises(TypeError, match="monitor=None, expected the name"):
+        nn.EarlyStopping(None)
     with pytest.raises(ValueError, match=r"watches 'val_loss'.*validation_data"):
         trained(*blobs, callbacks=[nn.EarlyStopping()])
 
@@ -595,8 +614,8 @@ def test_an_output_has_a_row_for_each_row(blobs):
 
 def test_early_stopping_asks_for_validation_only_where_there_is_none(blobs):
     for options, text in [({}, "; give validation_data"), ({"validation_data": blobs}, "val_accuracy$")]:
-        with pytest.raises(ValueError, match=f"'val_los', which isn't measured.*{text}"):
-            trained(*blobs, callbacks=[nn.EarlyStopping("val_los")], **options)
+        with pytest.raises(ValueError, match=f"'val_losss', which isn't measured.*{text}"):
+            trained(*blobs, callbacks=[nn.EarlyStopping("val_losss")], **options)
 
 
 def test_a_frozen_network_is_told_of_and_a_frozen_layer_stays(blobs):
