@@ -27,6 +27,11 @@ def _unit(x: Any) -> Any:
     return np.where(length > 0, x / length, 0.0)
 
 
+def _lesser_product(a: Any, b: Any) -> Any:
+    """A product that is not taken where it is infinite."""
+    return np.where(np.isfinite(a @ b), a @ b, 0.0)
+
+
 POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "abs(x) at 0": (np.abs, [[0.0]]),
     "relu(x) at 0": (nn.relu, [[0.0]]),
@@ -65,6 +70,10 @@ POINTS: dict[str, tuple[Callable[..., Any], Sequence[Any]]] = {
     "where(norm(x) > 0, x / norm(x), 0) at 0": (_unit, [[0.0, 0.0]]),
     "logsumexp(x), all -inf": (mg.logsumexp, [[-inf, -inf]]),
     "logsumexp(x) with +inf": (mg.logsumexp, [[inf, 1.0]]),
+    "softmax(x)[0], all -inf": (lambda x: nn.softmax(x)[0], [[-inf, -inf]]),
+    "log_softmax(x)[0], all -inf": (lambda x: nn.log_softmax(x)[0], [[-inf, -inf]]),
+    "cross_entropy(z, 0), all -inf": (lambda z: nn.cross_entropy(z, np.array([0])), [[[-inf, -inf]]]),
+    "where(isfinite(a @ b), a @ b, 0) at infinities": (_lesser_product, [[inf], [inf]]),
     "logaddexp(a, b), both +inf": (np.logaddexp, [[inf], [inf]]),
     "logaddexp(a, b), both -inf": (np.logaddexp, [[-inf], [-inf]]),
     "logaddexp(x, 0) at 1000 and -1000": (lambda x: np.logaddexp(x, 0.0), [[1000.0, -1000.0]]),
@@ -126,6 +135,11 @@ def conventions() -> str:
         "Made by running the ops: what is written here is what they do. Where a function has no derivative the",
         "gradient is the least of the subgradients, as in PyTorch; ties share it equally; and where no cotangent",
         "arrives none goes on, however steep the slope, so that `where(x > 0, sqrt(x), 0)` is safe at 0.",
+        "",
+        "Rules that sum products of elements (of `matmul` and its kin, `einsum`, `solve`, `cholesky`, `softmax`) do not",
+        "take that care, which would cost every product a look at each element: an infinity in a factor gives NaN there even",
+        "under a cotangent of 0, as in PyTorch. Replace it before the product, `np.where(ok, a, 0.0) @ b`. A softmax of",
+        "nothing but -inf is no distribution, and NaN, as in PyTorch; `logsumexp` of it is -inf, and passes nothing on.",
         "",
         "| point | value | gradient |",
         "|---|---|---|",

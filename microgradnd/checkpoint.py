@@ -116,6 +116,8 @@ def checkpoint(f: Function) -> Function:
 
     Raises
     ------
+    TypeError
+        If `f` is no function, but what one returned.
     RuntimeError
         In the backward pass, if the second run gives another result than the first.
 
@@ -132,6 +134,8 @@ def checkpoint(f: Function) -> Function:
     >>> bool(np.isclose(x.grad, 3 * np.exp(2)))
     True
     """
+    if not callable(f):
+        raise TypeError(f"mg.checkpoint takes a function, got {type(f).__name__}: write mg.checkpoint(f)(x)")
 
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:

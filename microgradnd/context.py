@@ -52,7 +52,21 @@ class mode_switch:
         MODE.set(self._before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function or generator, to run in this mode."""
+        """Decorate a function, coroutine or generator, to run in this mode."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def finish(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with mode_switch(**self.changes):  # other tasks have modes of their own
+                    return await function(*args, **kwargs)
+
+            return finish
+
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__name__} is an asynchronous generator: write `with mg.no_grad():` inside of it"
+            )
+
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)

@@ -413,6 +413,6 @@ def as_operand(x: Any, op: Op) -> Any:
     if kind not in "fiub":
         raise TypeError(
             f"`{op.name}` can't compute with an operand of dtype {x.dtype}: "
-            + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers of at most 64 bits")
+            + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers")
         )
     return x

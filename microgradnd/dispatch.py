@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .core import OPS, Node, constant
+from .messages import brief, explain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -161,11 +162,23 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     """Answer a NumPy function that isn't a ufunc."""
     ours = FUNCTIONS.get(function)
     if ours is not None:
-        return ours(*args, **kwargs)
+        try:
+            return ours(*args, **kwargs)
+        except (ValueError, IndexError) as error:
+            raise naming(function, args, error) from None
     if function in FLAT or not (any_tracked(args) or any_tracked(kwargs)):
         return as_tensors(function(*values(args), **values(kwargs)))
     module = function.__module__.replace("numpy", "np", 1)
     raise no_gradient(f"{module}.{function.__name__}")
+
+
+def naming(function: Any, args: tuple[Any, ...], error: Exception) -> Exception:
+    """The error of a function, with its name and the shapes it was given, unless it says a name already."""
+    text, name = str(error), function.__name__
+    if "`" in text or text.startswith(name) or f"np.{name}" in text:
+        return error
+    shapes = [brief(x) for x in values(args) if isinstance(x, np.ndarray)]
+    return explain(error, f"np.{name} of {', '.join(shapes)}") if shapes else error
 
 
 def no_gradient(called: str) -> TypeError:

@@ -41,6 +41,11 @@ def _augmented(ufunc: np.ufunc, sign: str) -> Callable[[Any, Any], Any]:
     return change
 
 
+def _bitwise(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """The operator of integers and booleans that a ufunc stands for, and the reflected one."""
+    return lambda self, other: ufunc(self, other), lambda self, other: ufunc(other, self)
+
+
 class ArrayMethods(Node):
     """A node with the attributes and methods of an ndarray."""
 
@@ -76,6 +81,16 @@ class ArrayMethods(Node):
     __imod__ = _augmented(np.remainder, "%")
     __ipow__ = _augmented(np.power, "**")
     __imatmul__ = _augmented(np.matmul, "@")
+
+    # -- bits, of tensors of integers or booleans ------------------------------------------
+    __and__, __rand__ = _bitwise(np.bitwise_and)
+    __or__, __ror__ = _bitwise(np.bitwise_or)
+    __xor__, __rxor__ = _bitwise(np.bitwise_xor)
+    __lshift__, __rlshift__ = _bitwise(np.left_shift)
+    __rshift__, __rrshift__ = _bitwise(np.right_shift)
+
+    def __invert__(self) -> Any:
+        return np.invert(self)
 
     # -- to Python -------------------------------------------------------------------------
     def item(self, *args: Any) -> Any:

@@ -107,6 +107,14 @@ def test_another_result_the_second_time_is_an_error(rng):
     assert x.grad is None
 
 
+@pytest.mark.parametrize("f", [3, mg.tensor(1.0)], ids=["number", "tensor"])
+def test_what_is_no_function_is_refused_at_once(f):
+    with pytest.raises(
+        TypeError, match=r"checkpoint takes a function, got (int|Tensor): write mg\.checkpoint\(f\)\(x\)"
+    ):
+        mg.checkpoint(f)
+
+
 def test_a_changed_closed_over_tensor_is_named():
     w, x = mg.tensor(2.0, requires_grad=True, name="w"), mg.tensor(3.0, requires_grad=True)
     y = mg.checkpoint(lambda x: w * x)(x)

@@ -105,6 +105,28 @@ def test_a_generator_under_no_grad_is_thrown_into_and_closed():
     assert recording()
 
 
+def test_no_grad_decorates_coroutines_while_other_tasks_record():
+    @mg.no_grad()
+    async def quiet():
+        await asyncio.sleep(0.01)
+        return recording()
+
+    async def loud():
+        await asyncio.sleep(0)
+        return recording()
+
+    async def both():
+        return await asyncio.gather(quiet(), loud())
+
+    assert asyncio.run(both()) == [False, True]
+    assert recording()
+    with pytest.raises(TypeError, match=r"values is an asynchronous generator: write `with mg\.no_grad\(\):` inside"):
+
+        @mg.no_grad()
+        async def values():
+            yield 1
+
+
 def test_a_generator_with_no_grad_inside_closes_cleanly():
     def values():
         with mg.no_grad():

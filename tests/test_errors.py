@@ -29,6 +29,27 @@ def test_a_shape_error_names_the_op_and_the_shapes(act, says):
         act()
 
 
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (np.squeeze, (0,)),
+        (np.swapaxes, (0, 2)),
+        (np.moveaxis, (0, 5)),
+        (np.expand_dims, (5,)),
+        (np.flip, (3,)),
+        (np.sort, (4,)),
+        (np.cumsum, (2,)),
+        (np.median, (3,)),
+        (np.repeat, ([1, 2, 3], 0)),
+        (np.linalg.norm, (None, 5)),
+    ],
+    ids=lambda v: getattr(v, "__name__", ""),
+)
+def test_numpys_own_words_are_given_the_name_and_the_shape(function, args):
+    with pytest.raises(ValueError, match=rf"{function.__name__} of \(2, 3\) float64: .*(axis|broadcast)"):
+        function(leaf(2, 3), *args)
+
+
 def test_a_rule_that_forgot_to_sum_is_told_to():
     scaled = mg.op(lambda a, b: a * b, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, name="forgetful")
     with pytest.raises(

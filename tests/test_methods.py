@@ -115,6 +115,23 @@ def test_flat_and_out_are_refused():
         x.sum(out=np.zeros(()))
 
 
+@pytest.mark.parametrize("sign", ["&", "|", "^", "<<", ">>"])
+@pytest.mark.parametrize("dtype", [int, bool])
+def test_bits_of_integers_and_booleans(sign, dtype):
+    a, b = np.array([1, 0, 3], dtype), np.array([1, 1, 2], dtype)
+    if dtype is bool and sign in ("<<", ">>"):
+        a, b = a.astype(np.int8), b
+    for ours in (
+        eval(f"mg.tensor(a) {sign} b"),
+        eval(f"a {sign} mg.tensor(b)"),
+        eval(f"mg.tensor(a) {sign} mg.tensor(b)"),
+    ):
+        np.testing.assert_array_equal(ours, eval(f"a {sign} b"), strict=True)
+    np.testing.assert_array_equal(~mg.tensor(a), ~a, strict=True)
+    with pytest.raises(TypeError, match=r"bitwise|shift"):
+        eval(f"mg.tensor([1.0], requires_grad=True) {sign} b", {"mg": mg, "b": b[:1]})
+
+
 def test_divmod():
     x = mg.tensor([7.5, -2.0], requires_grad=True)
     quotient, rest = divmod(x, 2.0)

@@ -42,7 +42,7 @@ _LN2, _LN10 = math.log(2), math.log(10)
 
 exp: Op = Op(np.exp, lambda g, y, x: scale(g, y), elementwise=True, samples=within(-2, 2))
 exp2: Op = Op(np.exp2, lambda g, y, x: scale(g, y) * _LN2, elementwise=True, samples=within(-2, 2))
-expm1: Op = Op(np.expm1, lambda g, y, x: scale(g, y + 1), elementwise=True, samples=within(-2, 2))
+expm1: Op = Op(np.expm1, lambda g, y, x: scale(g, np.exp(x)), elementwise=True, samples=within(-2, 2))
 log: Op = Op(np.log, lambda g, y, x: over(g, x), elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
 log2: Op = Op(np.log2, lambda g, y, x: over(g, x) / _LN2, elementwise=True, samples=within(0.5, 3), domain=(0, np.inf))
 log10: Op = Op(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -643,6 +644,8 @@ def matrix_power(a: Any, n: int) -> Any:
 
     Raises
     ------
+    TypeError
+        If `n` is no integer.
     LinAlgError
         If the matrices aren't square, or for negative `n` singular.
 
@@ -656,6 +659,7 @@ def matrix_power(a: Any, n: int) -> Any:
     a = as_array(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError(f"matrix_power needs square matrices, not shape {a.shape}")
+    n = operator.index(n)
     if n == 0:
         return as_tensors(np.linalg.matrix_power(values(a), 0))
     power, result, n = (a, None, n) if n > 0 else (inv(a), None, -n)

@@ -265,6 +265,12 @@ def test_refusals_and_errors(call, error, text):
         call(mg.tensor(np.ones((3, 2)), requires_grad=True))
 
 
+def test_only_whole_powers_of_a_matrix():
+    for n in (1.5, 2.0):
+        with pytest.raises(TypeError, match="integer"):
+            np.linalg.matrix_power(mg.tensor(np.eye(2), requires_grad=True), n)
+
+
 def test_zeroth_power_is_constant():
     x = mg.tensor(np.ones((2, 2)), requires_grad=True)
     y = np.linalg.matrix_power(x, 0)
