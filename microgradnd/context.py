@@ -60,7 +60,7 @@ class mode_switch:
                 with mode_switch(**self.changes):  # other tasks have modes of their own
                     return await function(*args, **kwargs)
 
-            return finish
+            return finish  # type: ignore[return-value]
 
         if inspect.isasyncgenfunction(function):
             raise TypeError(

@@ -90,7 +90,7 @@ class ArrayMethods(Node):
     __rshift__, __rrshift__ = _bitwise(np.right_shift)
 
     def __invert__(self) -> Any:
-        return np.invert(self)
+        return ~self.value
 
     # -- to Python -------------------------------------------------------------------------
     def item(self, *args: Any) -> Any:
