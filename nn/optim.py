@@ -15,7 +15,7 @@ import numpy as np
 
 import microgradnd as mg
 
-from .arguments import as_number
+from .arguments import as_number, as_size
 from .module import Module, did_you_mean
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm", "clip_grad_value"]
@@ -129,9 +129,9 @@ class Optimizer:
         groups, states = saved["param_groups"], saved["state"]
         mine = [len(group["params"]) for group in self.param_groups]
         theirs = [group["params"] for group in groups]
-        if mine != theirs:
+        if mine != theirs or len(states) != sum(mine):
             raise ValueError(
-                f"this state is of groups of {theirs} parameters, the optimiser's have {mine}: make it of the same model, "
+                f"this state is of groups of {theirs} parameters, and of {len(states)} in all; the optimiser's have {mine}: make it of the same model, "
                 "in the same groups"
             )
         wrong = [
@@ -151,14 +151,17 @@ class Optimizer:
             told = "\n  ".join(wrong + [f"setting {name} is of another optimiser" for name in sorted(set(unknown))])
             raise ValueError(f"this state doesn't fit {type(self).__name__}; nothing was loaded:\n  {told}")
         settings = [{k: _checked(k, v, "[0, inf)") for k, v in new.items() if k != "params"} for new in groups]
+        loaded = [
+            {"step": as_size(new.get("step"), "step", 0)}
+            | {k: np.array(mg.astensor(new[k]).data, dtype=p.dtype, order="C") for k in self.keeps if k in new}
+            for p, new in zip(self.parameters(), states, strict=True)
+        ]
         for group, new in zip(self.param_groups, settings, strict=True):
             group.update(new)
-        for p, own, new in zip(self.parameters(), self.state, states, strict=True):
-            own["step"] = int(new["step"])
+        for own, new in zip(self.state, loaded, strict=True):
             for name in self.keeps:
                 own.pop(name, None)
-                if name in new:
-                    own[name] = np.array(new[name], dtype=p.dtype, order="C")
+            own.update(new)
 
     def __repr__(self) -> str:
         told = [
@@ -204,6 +207,10 @@ def _groups(params: Any, settings: dict[str, Any]) -> list[Group]:
         if p.op is not None or p.dtype.kind != "f":
             what = f"the result of `{p.op.name}`" if p.op is not None else f"of dtype {p.dtype}"
             raise ValueError(f"parameter {i} is {what}: what is optimised are leaves that require a gradient")
+        if not p.data.flags.writeable:
+            raise ValueError(
+                f"parameter {i} ({p.name or p.shape}) is a read-only array: copy it, p.data = p.data.copy()"
+            )
         if id(p) in seen:
             raise ValueError(f"parameter {i} ({p.name or p.shape}) is given twice, and would be moved twice a step")
         seen.add(id(p))

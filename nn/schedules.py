@@ -27,6 +27,8 @@ class Schedule:
     ------
     NotImplementedError
         If a subclass doesn't define `factor`.
+    TypeError, ValueError
+        If `factor` gives no number from 0 on.
 
     Examples
     --------
@@ -60,7 +62,7 @@ class Schedule:
         self._apply()
 
     def _apply(self) -> None:
-        share = self.factor(self.count)
+        share = as_number(self.factor(self.count), f"{type(self).__name__}: factor({self.count})", "[0, inf)")
         for group, base in zip(self.optimizer.param_groups, self.base, strict=True):
             group["lr"] = base * share
 

@@ -195,6 +195,11 @@ X = mg.tensor([1.0], requires_grad=True, name="W")
         (lambda: nn.clip_grad_norm([X], math.nan), ValueError, "limit=nan"),
         (lambda: nn.SGD([X], lr=0.1).load_state_dict({}), ValueError, "expected what state_dict"),
         (lambda: nn.SGD([X], lr=0.1).load_state_dict(None), ValueError, "NoneType without param_groups"),
+        (
+            lambda: nn.SGD([mg.astensor(np.broadcast_to(1.0, 3))], lr=0.1),
+            ValueError,
+            r"parameter 0 \(\(3,\)\) is a read-only",
+        ),
         (lambda: nn.clip_grad_norm([X], 0), ValueError, "limit=0"),
         (lambda: nn.clip_grad_value([X], -1), ValueError, "limit=-1"),
     ],
@@ -223,6 +228,32 @@ def test_foreign_state_is_refused_whole() -> None:
     with pytest.raises(ValueError, match="beta1=nan"):
         one.load_state_dict(state)
     assert one.param_groups[0]["lr"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "text"),
+    [
+        ({"step": -3}, ValueError, "step=-3, expected a whole number from 0 on"),
+        ({"step": 1.5}, ValueError, "step=1.5"),
+        ({"step": None}, TypeError, "step=None"),
+        ({"first": np.array(["1", "2"])}, TypeError, "dtype <U1"),
+        (None, ValueError, r"of groups of \[1\] parameters, and of 0 in all"),
+    ],
+)
+def test_no_half_of_a_state_is_loaded(change: Any, kind: type[Exception], text: str) -> None:
+    x = mg.tensor(np.ones(2), requires_grad=True)
+    optimizer = nn.Adam([x], lr=0.1)
+    x.grad = [1.0, 1.0]
+    optimizer.step()
+    before, state = optimizer.state_dict(), optimizer.state_dict()
+    state["param_groups"][0]["lr"] = 0.7
+    state["state"] = [] if change is None else [state["state"][0] | change]
+    with pytest.raises(kind, match=text):
+        optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert after["state"][0]["step"] == 1
+    np.testing.assert_array_equal(after["state"][0]["first"], before["state"][0]["first"])
 
 
 def test_clipping() -> None:

@@ -112,6 +112,21 @@ def test_a_plateau_after_a_warm_up() -> None:
     assert rates(resumed, [8.0, 7.0, 7.0]) == rates(schedule, [8.0, 7.0, 7.0]) == [0.25, 0.25, 0.125]
 
 
+@pytest.mark.parametrize(
+    ("share", "kind"), [(-1.0, ValueError), (math.nan, ValueError), ("a", TypeError), (None, TypeError)]
+)
+def test_a_share_is_a_number_from_zero_on(share: Any, kind: type[Exception]) -> None:
+    class Late(nn.Schedule):
+        def factor(self, t: int) -> Any:
+            return share if t else 1.0
+
+    optimizer = make()
+    schedule = Late(optimizer)
+    with pytest.raises(kind, match=r"Late: factor\(1\)="):
+        schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 10.0]
+
+
 def test_lengths_and_shares_are_checked() -> None:
     for act in (
         lambda: nn.Cosine(make(), 0),
