@@ -112,6 +112,8 @@ def predict(model: Module, X: Any, *, batch_size: int = 1024) -> Array:
     inputs, batch_size = as_model_input(model, as_array(X, "X")), as_size(batch_size, "batch_size")
     with eval_mode(model), mg.no_grad():
         outputs = [model(inputs[i : i + batch_size]) for i in range(0, max(len(inputs), 1), batch_size)]
+    if not isinstance(outputs[0], mg.Tensor | np.ndarray):
+        raise TypeError(f"the network's output is {type(outputs[0]).__name__}, expected a tensor")
     parts = [mg.astensor(output).data for output in outputs]  # of a network without parameters they are arrays
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

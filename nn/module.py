@@ -206,7 +206,7 @@ class Module:
         kept = {}
         for name, parameter in signature.parameters.items():
             value = vars(self).get(name, parameter.default)
-            if name != "self" and value is not parameter.default and not is_part(value) and value != parameter.default:
+            if name != "self" and not is_part(value) and _differ(value, parameter.default):
                 kept[name] = value
         return kept
 
@@ -318,6 +318,13 @@ def _state(module: Module) -> Iterator[tuple[str, Any]]:
 
 def _array(value: Any) -> Any:
     return value.data if isinstance(value, mg.Tensor) else value
+
+
+def _differ(value: Any, default: Any) -> bool:
+    try:
+        return value is not default and bool(value != default)
+    except ValueError:  # a data frame compares element by element
+        return True
 
 
 def _misfit(name: str, mine: np.ndarray, given: np.ndarray) -> str:

@@ -259,6 +259,22 @@ def test_the_structure_is_printed() -> None:
     )
 
 
+def test_arguments_that_compare_element_by_element_are_printed_too() -> None:
+    class Frame:
+        def __ne__(self, other: object) -> Any:
+            return np.array([True, False])
+
+        def __repr__(self) -> str:
+            return "a frame"
+
+    class Net(nn.Module):
+        def __init__(self, table: Any = None) -> None:
+            self.table = table
+
+    assert repr(Net(Frame())) == "Net(table=a frame)"
+    assert repr(Net()) == "Net()"
+
+
 def test_sizes_come_from_the_first_batch() -> None:
     model = nn.Sequential(
         nn.Conv2d(None, 2, 3, "relu", seed=0), nn.BatchNorm(), nn.Flatten(), nn.Dense(None, 4, seed=1), nn.LayerNorm()

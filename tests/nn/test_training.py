@@ -119,6 +119,10 @@ def test_predictions_are_of_a_network():
     for call in (nn.predict, lambda model, X: nn.evaluate(model, X, [0], nn.cross_entropy)):
         with pytest.raises(TypeError, match=r"the model is \w+, expected an nn\.Module"):
             call(len, [[1.0]])
+    for output in (None, (1.0, 2.0), 3.0):
+        model = nn.Sequential(lambda x, output=output: output)
+        with pytest.raises(TypeError, match=f"the network's output is {type(output).__name__}, expected a tensor"):
+            nn.predict(model, [[1.0]])
 
 
 def test_a_network_without_parameters_predicts_arrays():
