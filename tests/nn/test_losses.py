@@ -165,7 +165,7 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "masked labels": (lambda: nn.cross_entropy(Z, np.ma.masked_array(Y, Y > 1)), TypeError, "mask would be lost"),
     "masked numbers": (lambda: nn.huber_loss(Z, np.ma.masked_array(T, T > 1)), TypeError, "mask would be lost"),
     "masked probabilities": (lambda: nn.kl_divergence(Z, np.ma.masked_array(P)), TypeError, "mask would be lost"),
-    "masked predictions": (lambda: nn.mse_loss(np.ma.masked_array(Z), T), TypeError, "mask would be lost"),
+    "masked predictions": (lambda: nn.mse_loss(np.ma.masked_array(Z), T), TypeError, "lose the mask"),
     "complex predictions": (lambda: nn.mae_loss(Z * 1j, T), TypeError, "complex numbers"),
     "complex probabilities": (lambda: nn.cross_entropy(Z, P * 1j), TypeError, "target has dtype complex128"),
     "no prediction": (lambda: nn.mse_loss(None, [1.0]), TypeError, "NoneType"),

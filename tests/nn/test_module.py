@@ -123,7 +123,7 @@ def test_state_goes_round_and_shares_no_memory() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (np.ma.masked_array(np.ones((3, 2)), np.eye(3, 2)), "layers.0.W: a masked array"),
+        (np.ma.masked_array(np.ones((3, 2)), np.eye(3, 2)), "layers.0.W: .* mask"),
         ([[1, 2], [3]], "layers.0.W: this data is no array of numbers"),
         (None, "layers.0.W: .* dtype object"),
         (np.full((3, 2), 1e300), "dtype of layers.0.W: its float64 numbers overflow float32"),
