@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import microgradnd as mg
 
 from .arguments import as_size
-from .data import Array, as_array, check_pair
+from .data import Array, as_array, as_labels, check_pair
+from .losses import binary_cross_entropy, cross_entropy, mse_loss
 from .metrics import Metric, named_metrics
 from .module import Module
 
@@ -134,6 +136,11 @@ def evaluate(
     metrics
         Names (``"accuracy"``) or functions ``metric(output, target) -> float`` on arrays.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the data doesn't fit the network or the loss, as told for `fit`.
+
     Examples
     --------
     >>> from microgradnd import nn
@@ -141,14 +148,19 @@ def evaluate(
     >>> evaluate(nn.MLP([3, 3], seed=0), X, y, nn.cross_entropy, ["accuracy"]).keys()
     dict_keys(['loss', 'accuracy'])
     """
+    if not callable(loss):
+        raise TypeError(f"loss is {loss!r}, expected a function of output and target, such as nn.cross_entropy")
     inputs, targets = check_pair(X, y)
-    return measure(predict(model, inputs, batch_size=batch_size), targets, loss, named_metrics(metrics))
+    output = predict(model, inputs, batch_size=batch_size)
+    targets = as_targets(targets, output.shape[1:], loss, model, "y")
+    return measure(output, targets, loss, named_metrics(metrics))
 
 
 def measure(output: Array, target: Array, loss: Loss, metrics: Mapping[str, Metric]) -> dict[str, float]:
     """Loss and metrics of outputs that are already computed."""
     with mg.no_grad():
         value = loss(mg.astensor(output), target)
+    check_loss_value(value)
     return {"loss": float(value.item())} | {name: float(metric(output, target)) for name, metric in metrics.items()}
 
 
@@ -156,3 +168,32 @@ def as_model_input(model: Module, X: Array) -> Array:
     """Floating-point inputs in the dtype of the network's parameters, which would else be promoted."""
     dtype = next((p.dtype for p in model.parameters() if p.dtype.kind == "f"), X.dtype)
     return X.astype(dtype, copy=False) if X.dtype.kind == "f" else X
+
+
+def plain_loss(loss: Any) -> Any:
+    """The loss itself, without the arguments that functools.partial fixed."""
+    return loss.func if isinstance(loss, functools.partial) else loss
+
+
+def as_targets(y: Array, output_shape: tuple[int, ...], loss: Loss, model: Module, name: str) -> Array:
+    """Targets as the loss wants them: labels as checked integers, other numbers in the network's dtype."""
+    plain = plain_loss(loss)
+    if plain is cross_entropy and len(output_shape) == 1:
+        y = as_labels(y, output_shape[0], name)
+    if y.dtype.kind == "f" or plain in (mse_loss, binary_cross_entropy):
+        y = as_model_input(model, y.astype(float, copy=False) if y.dtype.kind != "f" else y)
+    return y
+
+
+def check_loss_value(value: Any) -> None:
+    """Raise for what a loss must not give."""
+    if not isinstance(value, mg.Tensor):
+        raise TypeError(
+            f"the loss gave {type(value).__name__}, expected a tensor of one number: does it compute with tensors "
+            "all the way (without .data)?"
+        )
+    if np.shape(value) != ():
+        raise ValueError(
+            f"the loss gave an array of shape {np.shape(value)}, expected one number per batch: "
+            "average over it (reduction='mean')"
+        )

@@ -33,6 +33,17 @@ def accuracy(output: Array, target: Array) -> float:
     """
     if output.ndim == 1 or output.shape[-1] == 1:
         return float(np.mean((output.ravel() > 0) == (target.ravel() > 0.5)))
+    return class_accuracy(output, target)
+
+
+def class_accuracy(output: Array, target: Array) -> float:
+    """The share of samples whose class has the largest score; with a single class, all of them.
+
+    Examples
+    --------
+    >>> class_accuracy(np.array([[-1.0], [2.0]]), np.array([0, 0]))
+    1.0
+    """
     if target.shape == output.shape:
         target = target.argmax(axis=-1)
     return float(np.mean(output.argmax(axis=-1) == target.reshape(output.shape[:-1])))

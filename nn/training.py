@@ -8,7 +8,6 @@ that can be resumed.
 from __future__ import annotations
 
 import contextvars
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 from typing import Any, Literal
@@ -20,12 +19,12 @@ import microgradnd as mg
 from .arguments import as_number, as_size
 from .callbacks import Callback, as_callbacks
 from .checkpoints import Checkpoint
-from .data import Array, as_labels, check_finite, check_pair
-from .evaluation import Loss, as_model_input, eval_mode, measure, predict
+from .data import Array, check_finite, check_pair
+from .evaluation import Loss, as_model_input, as_targets, check_loss_value, eval_mode, measure, plain_loss, predict
 from .history import History
 from .init import generator
-from .losses import binary_cross_entropy, cross_entropy, mse_loss
-from .metrics import Metric, accuracy, label_accuracy, named_metrics
+from .losses import binary_cross_entropy, cross_entropy
+from .metrics import Metric, class_accuracy, label_accuracy, named_metrics
 from .module import Module, is_own
 from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
@@ -200,11 +199,11 @@ class Training:
             pairs.append(
                 (*check_pair(validation_data[0], validation_data[1], ("validation X", "validation y")), "validation y")
             )
-        width, *_ = [_trial(self.model, a) for a, _, _ in pairs]
+        shapes = [_trial(self.model, a) for a, _, _ in pairs]  # sequences may be longer in validation
         with np.errstate(over="ignore"):
             prepared = [
-                (as_model_input(self.model, a), as_targets(b, width, self.loss, self.model, name))
-                for a, b, name in pairs
+                (as_model_input(self.model, a), as_targets(b, shape, self.loss, self.model, name))
+                for (a, b, name), shape in zip(pairs, shapes, strict=True)
             ]
         for (a, b), (_, _, name) in zip(prepared, pairs, strict=True):  # float64 may have overflowed float32
             check_finite(a, f"{name[:-1]}X as {a.dtype}")
@@ -212,31 +211,23 @@ class Training:
         (X, y), *rest = prepared
         self.X, self.y = np.asarray(X, order="C"), np.asarray(y, order="C")  # else each batch copies all of it
         self.validation = rest[0] if rest else None
-        self._check_loss(width)
+        self._check_loss(shapes)
         self.metrics = default_metrics(self.loss) if metrics is None else named_metrics(metrics)
         self._group = self.batch_size * self.accumulate
         self._find_aside()
         self._try_one_row()
 
-    def _check_loss(self, output_shape: tuple[int, ...]) -> None:
+    def _check_loss(self, output_shapes: list[tuple[int, ...]]) -> None:
         """Try the loss on outputs of zeros: wrong targets show before the first step."""
-        whole = is_own(_plain(self.loss))  # the user's may be slow, or draw at random
-        for X, y in [(self.X, self.y), *([self.validation] if self.validation else [])]:
+        whole = is_own(plain_loss(self.loss))  # the user's may be slow, or draw at random
+        data = [(self.X, self.y), *([self.validation] if self.validation else [])]
+        for (X, y), output_shape in zip(data, output_shapes, strict=True):
             n = len(X) if whole else min(len(X), self.batch_size)
             with mg.no_grad(), np.errstate(all="ignore"):
                 value = self.loss(
                     mg.astensor(np.zeros((n, *output_shape), X.dtype if X.dtype.kind == "f" else float)), y[:n]
                 )
-            if not isinstance(value, mg.Tensor):
-                raise TypeError(
-                    f"the loss gave {type(value).__name__}, expected a tensor of one number: does it compute with tensors "
-                    "all the way (without .data)?"
-                )
-            if np.shape(value) != ():
-                raise ValueError(
-                    f"the loss gave an array of shape {np.shape(value)}, expected one number per batch: "
-                    "average over it (reduction='mean')"
-                )
+            check_loss_value(value)
 
     def _try_one_row(self) -> None:
         """Where an epoch has a batch of one row, what can't train on it (BatchNorm) says so before the first step."""
@@ -279,7 +270,7 @@ class Training:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         hooks = [c.on_batch_end for c in self.callbacks if type(c).on_batch_end is not Callback.on_batch_end]
         self._after_batch = hooks
-        self._opaque = is_own(_plain(self.loss)) and not hooks  # else lines of the user's may record, and be told
+        self._opaque = is_own(plain_loss(self.loss)) and not hooks  # else lines of the user's may record, and be told
         self._find_aside()
         steps = -(-len(self.X) // self._group)
         self.bar = Progress(progress, epochs, steps, self.epoch)
@@ -417,26 +408,11 @@ class Training:
         )
 
 
-def _plain(loss: Any) -> Any:
-    """The loss itself, without the arguments that functools.partial fixed."""
-    return loss.func if isinstance(loss, functools.partial) else loss
-
-
 def default_metrics(loss: Loss) -> dict[str, Metric]:
     """Accuracy where the loss is a cross-entropy, else nothing."""
-    known: dict[Any, Metric] = {cross_entropy: accuracy, binary_cross_entropy: label_accuracy}
-    metric = known.get(_plain(loss))
+    known: dict[Any, Metric] = {cross_entropy: class_accuracy, binary_cross_entropy: label_accuracy}
+    metric = known.get(plain_loss(loss))
     return {} if metric is None else {"accuracy": metric}
-
-
-def as_targets(y: Array, output_shape: tuple[int, ...], loss: Loss, model: Module, name: str) -> Array:
-    """Targets as the loss wants them: labels as checked integers, other numbers in the network's dtype."""
-    plain = _plain(loss)
-    if plain is cross_entropy and len(output_shape) == 1:
-        y = as_labels(y, output_shape[0], name)
-    if y.dtype.kind == "f" or plain in (mse_loss, binary_cross_entropy):
-        y = as_model_input(model, y.astype(float, copy=False) if y.dtype.kind != "f" else y)
-    return y
 
 
 def _trial(model: Module, X: Array) -> tuple[int, ...]:

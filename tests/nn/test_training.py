@@ -1,6 +1,7 @@
 """fit: what it learns, measures, refuses and survives."""
 
 import copy
+import functools
 import io
 import os
 import pty
@@ -125,6 +126,36 @@ def test_predictions_are_of_a_network():
             nn.predict(model, [[1.0]])
 
 
+@pytest.mark.parametrize(
+    ("loss", "y", "error", "text"),
+    [
+        ("mse", [0, 1], TypeError, "loss is 'mse'"),
+        (functools.partial(nn.cross_entropy, reduction="none"), [0, 1], ValueError, "one number per batch"),
+        (lambda output, target: 1.0, [0, 1], TypeError, "the loss gave float"),
+        (nn.cross_entropy, [0, 3], ValueError, "label 3 in row 1 of y, but the network has 3 outputs"),
+        (nn.cross_entropy, [0, 0.5], ValueError, "label 0.5 in row 1"),
+    ],
+    ids=range(5),
+)
+def test_what_cannot_be_evaluated_is_told(loss, y, error, text):
+    with pytest.raises(error, match=text):
+        nn.evaluate(network(), np.zeros((2, 2)), y, loss)
+
+
+def test_validation_on_longer_sequences(rng):
+    model = nn.GRU(2, 3, seed=0)
+    data = [(rng.normal(size=(8, steps, 2)), rng.integers(0, 3, (8, steps))) for steps in (4, 6)]
+    history = nn.fit(model, *data[0], validation_data=data[1], epochs=1, seed=0)
+    found = nn.predict(model, data[1][0])
+    assert history["val_accuracy"][0] == np.mean(found.argmax(-1) == data[1][1])
+
+
+def test_a_single_class_is_always_right(blobs):
+    model = network(sizes=(2, 4, 1))
+    history = nn.fit(model, blobs[0], np.zeros(90, int), epochs=1, seed=0)
+    assert (history["loss"], history["accuracy"]) == ([0.0], [1.0])
+
+
 def test_a_network_without_parameters_predicts_arrays():
     assert nn.predict(nn.Sequential(nn.relu), np.array([[-1.0, 2.0]])).tolist() == [[0.0, 2.0]]
 
@@ -240,6 +271,8 @@ class Frame:
 def test_forms_of_data_train_alike(blobs, form):
     weights, history = trained(*form(*blobs))
     expected, its_history = trained(*blobs)
+    measured = nn.evaluate(network(), *form(*blobs), nn.cross_entropy, ["accuracy"])
+    assert measured == pytest.approx(nn.evaluate(network(), *blobs, nn.cross_entropy, ["accuracy"]))
     for name in expected:
         np.testing.assert_allclose(weights[name], expected[name], rtol=1e-9, atol=1e-12)
     assert history["accuracy"] == its_history["accuracy"]
