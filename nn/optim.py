@@ -105,7 +105,20 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} says nowhere how it moves: define update(x, g, state, group)")
 
     def state_dict(self) -> dict[str, Any]:
-        """All that resuming needs: ``"param_groups"``, settings by group, and ``"state"``, copies by parameter."""
+        """All that resuming needs: ``"param_groups"``, settings by group, and ``"state"``, copies by parameter.
+
+        Raises
+        ------
+        ValueError
+            If an optimiser of your own remembers what its class attribute `keeps` doesn't name.
+        """
+        forgotten = {name for state in self.state for name in state} - {"step", *self.keeps, *self.works}
+        if forgotten:
+            name = type(self).__name__
+            raise ValueError(
+                f"{name} remembers {', '.join(sorted(forgotten))}, which would be lost: name what is kept per parameter in "
+                f"the class, keeps = {(*self.keeps, *sorted(forgotten))}"
+            )
         return {
             "param_groups": [
                 {k: v if k != "params" else len(v) for k, v in group.items()} for group in self.param_groups

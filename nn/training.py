@@ -78,8 +78,8 @@ def fit(
     validation_data
         ``(X, y)`` to measure on after each epoch.
     seed
-        Of the order of the samples and of all randomness in the layers (dropout): an int, Generator or
-        RandomState. The same seed gives the same weights bit for bit on the same machine. NumPy's global
+        Of the order of the samples and of all randomness in the layers (of each generator that is an attribute of
+        one, as in Dropout): an int, Generator or RandomState. The same seed gives the same weights bit for bit on the same machine. NumPy's global
         state is neither used nor changed.
     progress
         Show a bar with loss and metrics (needs tqdm), in a terminal or notebook; never in a log file.

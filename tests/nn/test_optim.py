@@ -256,6 +256,28 @@ def test_no_half_of_a_state_is_loaded(change: Any, kind: type[Exception], text: 
     np.testing.assert_array_equal(after["state"][0]["first"], before["state"][0]["first"])
 
 
+def test_what_an_own_optimiser_remembers_has_to_be_named() -> None:
+    class Heavy(nn.Optimizer):
+        def update(self, x: Any, g: Any, state: Any, group: Any) -> None:
+            state["speed"] = 0.9 * state.get("speed", 0) + g
+            x -= group["lr"] * state["speed"]
+
+    class Named(Heavy):
+        keeps = ("speed",)
+
+    x = mg.tensor([1.0], requires_grad=True)
+    for rule in (Heavy, Named):
+        optimizer = rule([x], lr=0.1)
+        x.grad = [1.0]
+        optimizer.step()
+        if rule is Heavy:
+            with pytest.raises(
+                ValueError, match=r"Heavy remembers speed, which would be lost: .* keeps = \('speed',\)"
+            ):
+                optimizer.state_dict()
+    assert optimizer.state_dict()["state"][0]["speed"].tolist() == [1.0]
+
+
 def test_clipping() -> None:
     a, b, c = (mg.tensor(np.zeros(2), requires_grad=True) for _ in range(3))
     a.grad, b.grad = [3.0, 0.0], [0.0, -4.0]
