@@ -67,5 +67,5 @@ class Progress:
 
 def _is_watched() -> bool:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    in_notebook = type(shell).__name__ == "ZMQInteractiveShell"
+    in_notebook = any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)  # or Colab's, made of it
     return in_notebook or (sys.stderr is not None and sys.stderr.isatty())

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import textwrap
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -725,6 +726,26 @@ def test_a_bar_in_a_terminal_and_only_there():
     assert watched("--quiet") == ""
     logged = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
     assert logged.stderr == logged.stdout == b""
+
+
+class ZMQInteractiveShell:
+    pass
+
+
+class TerminalInteractiveShell:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("shell", "seen"),
+    [(ZMQInteractiveShell, True), (type("Shell", (ZMQInteractiveShell,), {}), True), (TerminalInteractiveShell, False)],
+    ids=["Jupyter", "Colab", "IPython without a terminal"],
+)
+def test_a_bar_in_notebooks_of_every_kind(blobs, monkeypatch, shell, seen):
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=shell))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    trained(*blobs)
+    assert ("9/9" in sys.stderr.getvalue()) == seen
 
 
 def test_no_standard_error_at_all(blobs, monkeypatch):
