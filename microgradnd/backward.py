@@ -19,6 +19,7 @@ import numpy as np
 
 from .context import MODE, SCOPE, PullbackScope
 from .core import Node, Op, constant, latest_change, unpack
+from .memory import refuse_stale
 from .messages import as_cotangent, describe, explain, misshapen, refuse_mask
 
 Pairs = list[tuple[Node, Any]]
@@ -176,21 +177,6 @@ def refuse_freed(node: Node) -> NoReturn:
         f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
         "compute the result anew, or keep the graph with retain_graph=True"
     )
-
-
-def refuse_stale(node: Node) -> None:
-    """Raise RuntimeError if an array that this node's rules read was changed after it was recorded."""
-    roles = (
-        [(x, f"input {i} of `{node.op.name}`") for i, x in enumerate(node.inputs or ()) if isinstance(x, Node)]
-        if node.op
-        else []
-    )
-    for x, role in [*roles, (node, "the result itself")]:
-        if x.changed > node.serial:
-            raise RuntimeError(
-                f"{describe(x)}, {role}, was changed after it was used{f' at {node.site}' if node.site else ''}: "
-                "its old values, which backward needs, are gone; compute the result anew after changing data"
-            )
 
 
 def as_seed(root: Node, grad: Any) -> np.ndarray:

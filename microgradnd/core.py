@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import MODE, SCOPE, Origin, Scope, find_origin
+from .memory import note
 from .messages import as_output, brief, describe, explain, refuse_mask
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
@@ -96,7 +97,8 @@ class Node:
 
     def touch(self) -> None:
         """Say that the array was changed in place: graphs that used it can't run backward any more."""
-        latest_change[0] = self.changed = next(clock)
+        latest_change[0] = self.changed = time = next(clock)
+        note(self.value, time)
 
     @property
     def grad(self) -> np.ndarray | None:

@@ -14,7 +14,8 @@ import numpy as np
 from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
-from .core import check_differentiable, constant
+from .core import check_differentiable, clock, constant, latest_change
+from .memory import note, part_at
 from .messages import describe, refuse_mask
 from .methods import ArrayMethods
 from .ops import arithmetic, elementwise, indexing, products
@@ -185,8 +186,10 @@ class Tensor(ArrayMethods):
                 "use y = mg.put(x, index, value), which gives a new tensor"
             )
         refuse_mask(value, "x[index] = array")
-        self.value[dispatch.values(index)] = dispatch.values(value)
-        self.touch()
+        array, index = self.value, dispatch.values(index)
+        array[index] = dispatch.values(value)
+        latest_change[0] = self.changed = time = next(clock)
+        note(part_at(array, index), time)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.value.ndim:

@@ -5,6 +5,7 @@ What is no tuple, list or dict is a leaf; None is an empty place, as in an absen
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -33,7 +34,10 @@ def rebuild(like: Any, new: Iterable[Any]) -> Any:
 
 def _rebuild(like: Any, new: Iterator[Any]) -> Any:
     if isinstance(like, dict):
-        return {key: _rebuild(child, new) for key, child in like.items()}
+        again = {} if type(like) is dict else copy.copy(like)  # an OrderedDict or defaultdict stays one
+        for key, child in like.items():
+            again[key] = _rebuild(child, new)
+        return again
     if isinstance(like, tuple | list):
         children = [_rebuild(child, new) for child in like]
         if hasattr(like, "_fields"):  # a named tuple

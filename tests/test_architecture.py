@@ -31,6 +31,7 @@ OPTIONAL = {
 LAYERS = [
     "context",
     "messages",
+    "memory",
     "core",
     "backward",
     "dispatch",

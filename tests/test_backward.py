@@ -341,6 +341,49 @@ def test_an_intermediate_result_that_was_changed_is_named():
         y.backward()
 
 
+def _update(x):
+    with mg.no_grad():
+        x *= 2
+
+
+def _set(x, index):
+    with mg.no_grad():
+        x[index] = 9.0
+
+
+@pytest.mark.parametrize(
+    ("use", "write"),
+    [
+        (lambda x, w: x * x, lambda x, y: _set(x.detach(), 0)),
+        (lambda x, w: w * x.detach(), lambda x, y: _update(x)),
+        (lambda x, w: w * x.detach()[1:], lambda x, y: _set(x, 1)),
+        (lambda x, w: w * x.data, lambda x, y: _update(x)),
+        (lambda x, w: w * x.numpy()[::-1], lambda x, y: _set(x, (..., 2))),
+        (lambda x, w: x * x, lambda x, y: _set(mg.no_grad()(lambda: x[1:])(), slice(1))),
+        (lambda x, w: x * x, lambda x, y: _set(mg.astensor(x.data), [0, 2])),
+        (lambda x, w: np.exp(x), lambda x, y: _set(y.detach(), 0)),
+    ],
+    ids="abcdefgh",
+)
+def test_memory_written_under_another_name_is_noticed(use, write):
+    x, w = leaf([1.0, 2.0, 3.0]), leaf(2.0)
+    y = use(x, w)  # here
+    write(x, y)
+    with pytest.raises(RuntimeError, match=r"memory of .*, under another name, after it was used at .*# here"):
+        y.sum().backward()
+    assert x.grad is w.grad is None
+
+
+def test_writing_beside_what_was_used_is_fine():
+    w, buffer = leaf(np.ones(3)), mg.tensor(np.zeros((300, 3)))
+    y = (buffer[:1] @ w).sum() + (w * buffer.data[1]).sum()
+    for i in range(2, 300):
+        buffer[i] = 1.0
+        buffer[i, 0] = 2.0
+    y.backward()
+    assert w.grad.tolist() == [0, 0, 0]
+
+
 def test_changing_after_backward_or_on_a_tensor_that_is_not_used_is_fine():
     x, other = leaf([1.0]), leaf([1.0])
     y = (x * x).sum()

@@ -1,6 +1,6 @@
 """Nested containers: flattening, rebuilding, and saying where two are built differently."""
 
-from collections import OrderedDict, namedtuple
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 
 import pytest
 
@@ -22,8 +22,12 @@ def test_rebuilding_from_its_own_leaves_gives_the_same(like):
     assert tree.leaves(tree.rebuild(like, [x * 10 for x in leaves])) == [x * 10 for x in leaves]
 
 
-def test_named_tuples_stay_what_they_are():
-    assert type(tree.rebuild(Point(1, 2), [3, 4])) is Point
+def test_named_tuples_and_dicts_stay_what_they_are():
+    for like in (Point(1, 2), OrderedDict(b=1, a=2), defaultdict(int, a=1, b=2), Counter(a=1, b=2)):
+        again = tree.rebuild(like, [3, 4])
+        assert type(again) is type(like)
+        assert tree.leaves(again) == [3, 4]
+        assert tree.leaves(like) in ([1, 2], [2, 1])
 
 
 @pytest.mark.parametrize(
