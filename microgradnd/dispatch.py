@@ -61,7 +61,7 @@ def where_tracked(numpy_function: Any) -> Callable[[F], F]:
             if any_tracked(args) or any_tracked(kwargs):
                 return function(*args, **kwargs)
             result = numpy_function(*values(args), **values(kwargs))
-            return as_tensors(result) if any_tensor(args) or any_tensor(kwargs) else result
+            return as_tensors(result, args, kwargs) if any_tensor(args) or any_tensor(kwargs) else result
 
         return answer  # type: ignore[return-value]
 
@@ -136,7 +136,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
             "of the tensor in it: write it as a new value, y = array + x"
         )
     if (ufunc in FLAT and "out" not in kwargs) or not (any_tracked(inputs) or any_tracked(kwargs)):
-        return as_tensors(getattr(ufunc, method)(*values(inputs), **values(kwargs)))
+        return as_tensors(getattr(ufunc, method)(*values(inputs), **values(kwargs)), kwargs.get("out", ()))
     if method == "reduce" and ufunc in REDUCTIONS:
         return REDUCTIONS[ufunc](*inputs, **{"axis": 0} | kwargs)
     if method == "accumulate" and ufunc in ACCUMULATIONS:
@@ -167,7 +167,7 @@ def call_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         except (ValueError, IndexError) as error:
             raise naming(function, args, error) from None
     if function in FLAT or not (any_tracked(args) or any_tracked(kwargs)):
-        return as_tensors(function(*values(args), **values(kwargs)))
+        return as_tensors(function(*values(args), **values(kwargs)), args, kwargs)
     module = function.__module__.replace("numpy", "np", 1)
     raise no_gradient(f"{module}.{function.__name__}")
 
@@ -207,12 +207,15 @@ def refuse(called: str, **options: Any) -> None:
 
 
 def refuses(way: str, *numpy_functions: Any) -> None:
-    """Let these NumPy functions raise on tensors, naming the way to go instead."""
+    """Let these NumPy functions, which write into their first argument, raise where a gradient would be lost, naming the way to go."""
 
     def register(function: Any) -> None:
         called = f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
 
         def raising(*args: Any, **kwargs: Any) -> Any:
+            target, *_ = (*args, *kwargs.values())
+            if not isinstance(target, Node) and not any_tracked(args) and not any_tracked(kwargs):
+                return function(*values(args), **values(kwargs))
             raise TypeError(f"{called} can't work on tensors, it would lose the gradient: {way}")
 
         FUNCTIONS[function] = raising
@@ -221,12 +224,13 @@ def refuses(way: str, *numpy_functions: Any) -> None:
         register(function)
 
 
-def as_tensors(result: Any) -> Any:
-    """Float arrays as tensors, in whatever tuple or list they come; anything else as it is."""
+def as_tensors(result: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    """Float arrays as tensors, in whatever tuple or list they come; anything else, and an `out` among the arguments, as it is."""
+    if any(result is x for x in (*args, *(kwargs or {}).values())):
+        return result
     if isinstance(result, tuple | list) and any(isinstance(r, np.ndarray) for r in result):
-        return (
-            type(result)(map(as_tensors, result)) if type(result) in (tuple, list) else tuple(map(as_tensors, result))
-        )
+        parts = [as_tensors(r, args, kwargs) for r in result]
+        return type(result)(parts) if type(result) in (tuple, list) else tuple(parts)
     is_float = isinstance(result, np.ndarray | np.floating) and result.dtype.kind == "f"
     return constant(np.asarray(result)) if is_float else result
 

@@ -63,6 +63,30 @@ def test_what_writes_refuses_before_it_writes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a, t: np.copyto(a, t),
+        lambda a, t: np.copyto(dst=a, src=t),
+        lambda a, t: np.putmask(a, [True, True], t),
+        lambda a, t: np.place(a, [True, True], t),
+        lambda a, t: np.put(a, [0, 1], t),
+        lambda a, t: np.add(t, 0.0, out=a),
+        lambda a, t: np.add.at(a, [0, 1], t),
+        lambda a, t: a.__iadd__(t),
+        lambda a, t: np.sum(t[None], axis=0, out=a),
+        lambda a, t: np.cumprod(t[None], 0, None, a[None])[0],
+        lambda a, t: np.modf(t, np.zeros(2), a)[1],
+    ],
+    ids="abcdefghijk",
+)
+def test_arrays_take_what_requires_no_gradient_and_stay_arrays(write: Any) -> None:
+    array = np.zeros(2)
+    result = write(array, mg.tensor([5.0, 6.0]))
+    assert result is None or type(result) is np.ndarray
+    np.testing.assert_array_equal(array, [5.0, 6.0])
+
+
 def test_constructors_name_the_remedy() -> None:
     x = mg.tensor([1.0, 2.0], requires_grad=True)
     for construct in (np.array, np.asarray, np.asanyarray, np.float64):
