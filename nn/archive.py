@@ -59,8 +59,9 @@ def register(thing: T) -> T:
     if not _may_be_named(thing):
         raise TypeError(f"{thing!r} is neither a subclass of nn.Module nor a function")
     name = _name_of(thing)
-    if name == "<lambda>":
-        raise ValueError("a lambda has no name that a file could hold: define a function")
+    if not name.isidentifier():
+        what = "a lambda" if name == "<lambda>" else f"this {type(thing).__name__}"
+        raise ValueError(f"{what} has no name that a file could hold: define a function")
     before = _listed().get(name, thing)
     if before is not thing and _origin(before) != _origin(thing):
         raise ValueError(f"{name!r} is the name of {before!r} already: rename yours")

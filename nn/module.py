@@ -8,10 +8,12 @@ subclass assigns what it likes, whenever it likes, and need not even call ``supe
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import reprlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -239,7 +241,7 @@ class Module:
 
 
 def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """The modules, tensors and unbuilt parameters at `value` or in the containers there."""
+    """The modules, tensors, unbuilt parameters and hidden parts at `value` or in the containers there."""
     if isinstance(value, Module | mg.Tensor | Unbuilt):
         yield path, value
     elif isinstance(value, list | tuple | dict):
@@ -247,18 +249,26 @@ def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str
             raise ValueError(f"{path} contains itself: a model's parts must form a tree")
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _within(part, f"{path}.{key}", (*above, id(value)))
-    elif any(_is_own_part(part) for part in _unnamed(value)):
-        raise TypeError(
-            f"{path} keeps parts in a {type(value).__name__}, where they would not be found: keep them in a list, "
-            "tuple or dict"
-        )
+    else:
+        yield from ((path, Hidden(value, part)) for part in _unnamed(value) if _is_own_part(part))
+
+
+class Hidden:
+    """A part that is kept where it has no name: in a set, or in what a function was made of."""
+
+    def __init__(self, holder: Any, part: Any) -> None:
+        self.holder, self.part = holder, part
 
 
 def _unnamed(value: Any) -> Iterable[Any]:
-    """What a container holds in which parts have no names."""
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        return value.flat
-    return value if isinstance(value, set | frozenset | deque) else ()
+    """What is held where parts have no names: in containers without order, in functions made of others."""
+    if isinstance(value, np.ndarray):
+        return value.flat if value.dtype == object else ()
+    if isinstance(value, functools.partial):
+        return value.func, *value.args, *value.keywords.values()
+    if isinstance(value, set | frozenset | deque):
+        return value
+    return (value.__wrapped__,) if isinstance(value, FunctionType) and hasattr(value, "__wrapped__") else ()
 
 
 def _is_own_part(value: Any) -> bool:
@@ -289,20 +299,37 @@ def _walk(module: Module, prefix: str, above: tuple[Module, ...], seen: set[int]
         for path, part in _within(value, prefix + attribute, ()):
             if isinstance(part, Module):
                 yield from _walk(part, path + ".", (*above, module), seen)
-            elif isinstance(part, Unbuilt) or part.op is None:
+            elif isinstance(part, Hidden | Unbuilt) or part.op is None:
                 yield path, part
 
 
 def _modules(module: Module) -> list[Module]:
     """All modules from this one down, each once."""
-    return [part for _, part in _walk(module, "", (), set()) if isinstance(part, Module)]
+    return [part for _, part in _found(module) if isinstance(part, Module)]
+
+
+def _found(module: Module) -> Iterator[tuple[str, Any]]:
+    """What there is below a module, each under a name, or TypeError for what has none."""
+    named, hidden = set[int](), list[tuple[str, Hidden]]()
+    for name, value in _walk(module, "", (), set()):
+        if isinstance(value, Hidden):
+            hidden.append((name, value))
+        else:
+            named.add(id(value))
+            yield name, value
+    for name, value in hidden:
+        if id(value.part) not in named:
+            raise TypeError(
+                f"{name} keeps a {type(value.part).__name__} in a {type(value.holder).__name__}, where it would not be "
+                "found: keep it as an attribute, or in a list, tuple or dict, and call it in forward"
+            )
 
 
 def _state(module: Module) -> Iterator[tuple[str, Any]]:
     """Parameters and buffers with their names, each once."""
     seen: set[int] = set()
     names: set[str] = set()
-    for name, value in _walk(module, "", (), set()):
+    for name, value in _found(module):
         if isinstance(value, Unbuilt):
             raise RuntimeError(  # noqa: TRY004 - a matter of when, not of type
                 f"{name} of {value.layer} has no size yet, it comes from the first batch: "

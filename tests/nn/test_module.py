@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import functools
 import pickle
 from typing import Any
 
@@ -158,14 +159,28 @@ def test_two_parts_of_one_name_would_overwrite_each_other(parts: Any) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [{nn.Dense(2, 2)}, collections.deque([nn.Dense(2, 2)]), np.array([nn.Dense(2, 2)], dtype=object)],
-    ids=lambda kept: type(kept).__name__,
+    [
+        {nn.Dense(2, 2)},
+        collections.deque([nn.Dense(2, 2)]),
+        np.array([nn.Dense(2, 2)], dtype=object),
+        functools.partial(nn.MultiHeadAttention(2, 1), mask=np.ones((2, 2), bool)),
+        functools.partial(nn.leaky_relu, slope=mg.tensor(0.1, requires_grad=True)),
+        mg.checkpoint(nn.Dense(2, 2)),
+    ],
+    ids=["set", "deque", "ndarray", "partial", "argument", "checkpoint"],
 )
 def test_parts_are_never_passed_over_in_silence(kept: Any) -> None:
     model = nn.Module()
     model.parts = [kept]
-    with pytest.raises(TypeError, match=r"parts.0 keeps parts in a \w+, where they would not be found"):
-        model.parameters()
+    for ask in (model.parameters, model.state_dict, model.eval):
+        with pytest.raises(
+            TypeError, match=r"parts.0 keeps a \w+ in a \w+, where it would not be found: keep it as an"
+        ):
+            ask()
+    if isinstance(kept, set | collections.deque | np.ndarray):
+        model.named = next(iter(kept))
+        assert len(model.parameters()) == 2, "what is found elsewhere may be held there too"
+        del model.named
     model.parts = [{1, 2}, collections.deque([nn.Dense(2, 1)(np.ones((1, 2)))])]  # numbers and results may be anywhere
     assert model.parameters() == []
 

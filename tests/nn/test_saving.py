@@ -162,6 +162,7 @@ def test_classes_of_ones_own(tmp_path):
         (dict, TypeError, "neither"),
         (nn.Dense(2, 2), TypeError, "neither"),
         (lambda x: x, ValueError, "a lambda has no name"),
+        (functools.partial(nn.elu, alpha=2.0), ValueError, "this partial has no name"),
         (type("Dense", (nn.Module,), {}), ValueError, "rename yours"),
     ],
 )
