@@ -48,6 +48,12 @@ def _rows(rng: np.random.Generator) -> list[mg.Sample]:
     ]
 
 
+def _floats(x: Any) -> Any:
+    """Integers and Python's numbers as float64: small integers would wrap around, or come out as float16."""
+    return x if getattr(x, "dtype", _INT).kind == "f" else np.asarray(x, float)
+
+
+_INT = np.dtype(int)
 tanh = mg.tanh
 
 
@@ -83,6 +89,7 @@ def _sigmoid(x: Any) -> Any:
     >>> nn.sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
+    x = _floats(x)
     e = np.exp(-np.abs(x))  # in (0, 1]: one branch per sign, so that nothing overflows or cancels
     return np.where(x < 0, e, 1.0) / (1.0 + e)
 
@@ -121,8 +128,13 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     return leaky_relu_op(x) if slope == 0.01 else leaky_relu_op(x, slope=slope)
 
 
+def _elu(x: Any, alpha: float = 1.0, scale: float = 1.0) -> Any:
+    x = _floats(x)
+    return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
 elu_op = mg.op(
-    lambda x, alpha=1.0, scale=1.0: scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    _elu,
     lambda g, y, x, alpha=1.0, scale=1.0: g * (scale * np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0)))),
     name="elu",
     elementwise=True,
@@ -178,7 +190,7 @@ def _bell(x: Any) -> Any:
 
 
 normal_cdf = mg.op(
-    lambda x: 0.5 * _erfc(x / -math.sqrt(2)),
+    lambda x: 0.5 * _erfc(_floats(x) / -math.sqrt(2)),
     lambda g, y, x: g * _bell(x),
     name="normal_cdf",
     formula="Φ({0})",
@@ -257,6 +269,7 @@ def _softplus(x: Any) -> Any:
     >>> nn.softplus(np.array([-800.0, 800.0])).tolist()
     [0.0, 800.0]
     """
+    x = _floats(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -304,6 +317,7 @@ def _soft_sign(x: Any) -> Any:
     >>> nn.soft_sign(np.array([-3.0, 0.0, 1.0]))
     array([-0.75,  0.  ,  0.5 ])
     """
+    x = _floats(x)
     return x / (1.0 + np.abs(x))
 
 
@@ -320,6 +334,7 @@ soft_sign = mg.op(
 
 # -- along an axis ---------------------------------------------------------------------------------
 def _softmax(x: Any, axis: int = -1) -> Any:
+    x = x if isinstance(x, mg.Tensor) else _floats(x)  # as the reference it runs on tensors too
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -335,6 +350,7 @@ softmax_op = mg.op(
 
 
 def _log_softmax(x: Any, axis: int = -1) -> Any:
+    x = _floats(x)
     z = x - np.max(x, axis=axis, keepdims=True)
     return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
 

@@ -66,6 +66,8 @@ def _labels(target: Any, scores: Any) -> np.ndarray:
         way = ", or one row of probabilities per row of logits"
         if labels.shape == (*rows, 1):
             way += ": use target.ravel()"
+        elif len(rows) > 1 and labels.shape == scores.shape[:1] + scores.shape[2:]:
+            way += ": the classes are the last axis, use np.moveaxis(logits, 1, -1)"
         elif labels.shape == scores.shape:  # one-hot rows, where probabilities aren't taken
             way = ": use target.argmax(axis=-1)"
         raise ValueError(
@@ -280,7 +282,7 @@ def _as_scores(scores: Any) -> Any:
 
 def _class_weights(weight: Any, scores: Any) -> np.ndarray:
     w = np.asarray(weight)
-    if w.shape != scores.shape[-1:] or w.dtype.kind not in "iuf" or not (w >= 0).all():
+    if w.shape != scores.shape[-1:] or w.dtype.kind not in "iuf" or not ((w >= 0) & (w < np.inf)).all():
         raise ValueError(f"weight={weight!r}: expected one number >= 0 per class, {scores.shape[-1]} of them")
     return w.astype(scores.dtype)
 

@@ -151,3 +151,21 @@ def test_lists_and_integers_are_taken(name: str) -> None:
     np.testing.assert_array_equal(function([1.0, -2.0]), expected)
     np.testing.assert_array_equal(function(np.array([1, -2])), expected)
     np.testing.assert_array_equal(function(mg.tensor([1, -2])).data, expected)
+
+
+@pytest.mark.parametrize(
+    "small", [np.array([1, 200], np.uint8), np.array([-128, 127], np.int8), np.array([True, False])], ids=str
+)
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"tanh"}))  # which is NumPy's own
+def test_small_integers_do_not_wrap_around(name: str, small: np.ndarray) -> None:
+    function = ACTIVATIONS[name]
+    for given in (small, mg.tensor(small)):
+        np.testing.assert_allclose(mg.astensor(function(given)).data, function(small.astype(float)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_single_numbers_are_taken(name: str) -> None:
+    for number in (0.5, 3):
+        assert float(ACTIVATIONS[name](number)) == pytest.approx(
+            float(ACTIVATIONS[name](np.float64(number))), rel=1e-15
+        )
