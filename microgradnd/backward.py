@@ -9,6 +9,7 @@ recorded; with ``recorded=True`` the same rules run on tensors, and the gradient
 
 from __future__ import annotations
 
+import functools
 from _thread import allocate_lock  # all of threading that is needed, in a fifth of its time
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .context import MODE, SCOPE, PullbackScope
+from .context import CALL, MODE, PullbackScope, current_scope
 from .core import Node, Op, constant, latest_change, unpack
 from .memory import refuse_stale
 from .messages import as_cotangent, describe, explain, misshapen, refuse_mask
@@ -56,7 +57,8 @@ def propagate(
     """
     waiting: dict[int, Waiting] = {root.serial: [root, seed, False]}
     queue = [-root.serial] if root.op is not None and root.serial > since else []
-    watch, outside = MODE.get().watch, SCOPE.get()
+    watch, outside = MODE.get().watch, CALL.scope
+    around = current_scope() if recorded else None
     pairs: Pairs = []
     try:
         while queue:
@@ -71,13 +73,16 @@ def propagate(
                 watch.before_pull(node)
                 pairs = []
             if recorded:
-                SCOPE.set(PullbackScope(op.name, node.serial, node.origin, outside))
-                values, y = inputs, node
+                CALL.scope = PullbackScope(op.name, node.serial, node.origin, around)
+                values, y = tuple(map(as_recordable, inputs)), node
             rule = x = None
             try:  # the chain rule: to each input that wants it, what its rule makes of the cotangent
                 args = (g, y) + values  # noqa: RUF005 - sooner than unpacking
                 if op.packed:
-                    args, options = unpacked(op, node, args, recorded)
+                    if recorded or op.several:
+                        args, options = unpacked(op, node, args, recorded)
+                    else:
+                        options = {**options, "saved": node.saved}
                 rules: Any = op.vjps
                 if op.joint is not None:  # its rules have their answers: arguments would cost each as many as there are
                     rules, args, options = joint_rules(op.joint, args, options), (), {}
@@ -109,7 +114,7 @@ def propagate(
             if visited is not None:
                 visited.append((node, g))
     finally:
-        SCOPE.set(outside)
+        CALL.scope = outside
     return list(waiting.values())
 
 
@@ -122,6 +127,11 @@ def walk(root: Node, seed: Any, **how: Any) -> Iterator[tuple[Node, Any]]:
     leaves = propagate(root, seed, visited=visited, **how)
     yield from visited
     yield from ((leaf, g) for leaf, g, _ in leaves)
+
+
+def as_recordable(x: Any) -> Any:
+    """An input as the rules of a recorded pass get it: an array's methods, ``x.T.dot(g)``, want a tensor of it."""
+    return constant(x) if type(x) is _ndarray and x.dtype.kind == "f" else x
 
 
 def unpacked(op: Op, node: Node, args: tuple[Any, ...], recorded: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -179,6 +189,14 @@ def refuse_freed(node: Node) -> NoReturn:
     )
 
 
+@functools.lru_cache(maxsize=8)
+def _one(dtype: np.dtype[Any]) -> np.ndarray:
+    """The derivative of a result with respect to itself."""
+    one = np.ones((), dtype)
+    one.flags.writeable = False
+    return one
+
+
 def as_seed(root: Node, grad: Any) -> np.ndarray:
     """The cotangent to start with, checked against the result it belongs to."""
     if grad is None:
@@ -187,7 +205,7 @@ def as_seed(root: Node, grad: Any) -> np.ndarray:
                 f"backward starts from one number, but this is {describe(root)}: "
                 "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
             )
-        return np.array(1, root.value.dtype).reshape(root.value.shape)
+        return _one(root.value.dtype).reshape(root.value.shape)
     refuse_mask(grad, "backward(grad)")
     seed = np.array(grad.value if isinstance(grad, Node) else grad)
     if seed.shape != root.value.shape:

@@ -1,21 +1,23 @@
 """Where and whether recording happens: modes, scopes, and the user's line.
 
 Everything here belongs to one thread or task: `MODE` says whether to record and who watches, `SCOPE`
-which named region the recording is in, and `find_origin` which line of the user's code is running.
+and `CALL` which named region the recording is in, and `find_origin` which line of the user's code is running.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import sys
+from _thread import _local
 from collections.abc import Callable
 from contextvars import ContextVar
+from sys import _getframe
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Origin = tuple[Any, int] | None  # a code object and an offset into it
+_new = object.__new__
 
 
 class Mode:
@@ -168,33 +170,53 @@ class Scope:
         self.name, self.opaque, self.parent = name, opaque, self
 
     def __enter__(self) -> Scope:
-        self.enter(sys._getframe(1))
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.leave()
-
-    def enter(self, frame: Any = None) -> None:
-        """Do what ``with`` does at its start; who calls it leaves in a ``finally``."""
-        parent = SCOPE.get()
+        parent = current_scope()
         if self.parent is not self and self.parent is not parent:
             raise RuntimeError(
                 f"scope {self.name!r} was opened elsewhere, and what was recorded there would move: make another"
             )
+        self._open(parent, _getframe(1))
+        if CALL.scope is None:
+            SCOPE.set(self)
+        else:
+            CALL.scope = self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if CALL.scope is None:
+            SCOPE.set(self.parent)
+        else:
+            CALL.scope = self.parent
+
+    @classmethod
+    def run(
+        cls, name: str, opaque: bool, function: Callable[..., R], inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> R:
+        """``function(*inputs, **options)`` in a scope of its own: what layers are called through, sooner than ``with``."""
+        scope = _new(cls)
+        scope.name, scope.opaque = name, opaque
+        outside = CALL.scope
+        parent = outside or SCOPE.get()
+        if parent is not None and parent.opaque:
+            scope.parent, scope._origin, scope._code = parent, parent._origin, None
+        else:
+            scope._open(parent, _getframe(1))
+        CALL.scope = scope
+        try:
+            return function(*inputs, **options) if options else function(*inputs)
+        finally:
+            CALL.scope = outside
+
+    def _open(self, parent: Scope | None, frame: Any) -> None:
+        """Lie within `parent`, and find the line that `frame` opens this at."""
         self.parent = parent
         if parent is not None and parent.opaque:
             self._origin: Origin = parent._origin
             self._code = None
         else:
-            frame = frame or sys._getframe(1)
             self._code = frame.f_code  # who opened it: a search for the user's line need not go further
             # Scopes that the same code opens one in another (a module within a module) lie apart all the same.
             self._origin = find_origin(frame, parent if parent and parent._code is not frame.f_code else None)
-        SCOPE.set(self)
-
-    def leave(self) -> None:
-        """Go back to the scope outside of this one."""
-        SCOPE.set(self.parent)
 
     @property
     def path(self) -> str:
@@ -217,7 +239,23 @@ class PullbackScope(Scope):
         return self._pullback_of
 
 
+class Call(_local):
+    """The innermost scope of the calls that this thread is in the middle of."""
+
+    scope: Scope | None = None
+
+
+# Where `with` opens a scope, other tasks may run before it ends: it belongs to the task. Within a call of `Scope.run`
+# none can, and the thread is enough: its attributes are set in half the time, 2 % of a small training step.
 SCOPE: ContextVar[Scope | None] = ContextVar("microgradnd_scope", default=None)
+CALL = Call()
+
+
+def current_scope() -> Scope | None:
+    """The innermost scope that is open here."""
+    return CALL.scope or SCOPE.get()
+
+
 _PACKAGE = __name__.partition(".")[0]
 _inside: dict[str, bool] = {}  # file name -> does it belong to this package?
 
@@ -238,7 +276,7 @@ def find_origin(frame: Any, scope: Scope | None) -> Origin:
             inside = _inside[code.co_filename] = module.partition(".")[0] == _PACKAGE and code.co_filename[0] != "<"
         if not inside:
             return code, frame.f_lasti
-        if code is opener and scope is not None:
-            return scope._origin
+        if code is opener:
+            return scope._origin  # type: ignore[union-attr]
         frame = frame.f_back
     return None

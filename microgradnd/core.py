@@ -14,14 +14,14 @@ from __future__ import annotations
 import itertools
 import linecache
 import os
-import sys
 import weakref
 from collections.abc import Callable, Iterable
+from sys import _getframe
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .context import MODE, SCOPE, Origin, Scope, find_origin
+from .context import CALL, MODE, SCOPE, Origin, Scope, find_origin
 from .memory import note
 from .messages import as_output, brief, describe, explain, refuse_mask
 
@@ -323,16 +323,22 @@ class Op:
                 if x.tracked:
                     tracked = True
                 plain.append(x.value)
+            elif (x.__class__ is _ndarray and x.dtype.kind in "fiub") or x.__class__ in _OPERANDS:
+                plain.append(x)
             else:
-                plain.append(x if type(x) in _OPERANDS else as_operand(x, self))
+                plain.append(as_operand(x, self))
         values = tuple(plain)
-        if tracked and (options or self.blocked or len(inputs) != self.arity):
-            self.refuse_lost_gradients(inputs, options)
+        if tracked:
+            if options or len(inputs) != self.arity:
+                self.refuse_lost_gradients(inputs, options)
+            for i in self.blocked:
+                if i < len(inputs) and isinstance(inputs[i], Node):
+                    self.refuse_lost_gradients(inputs, options)
         saved: Any = None
         try:
             y = self.forward(*values, **options) if options else self.forward(*values)
             if self.packed:
-                y, saved = self.pack(y)
+                y, saved = self.pack(y) if self.several else y
         except Exception as error:
             raise explain(error, f"`{self.name}` of {', '.join(map(brief, values))}") from None
         if not tracked:
@@ -345,8 +351,8 @@ class Op:
             node.tracked, node.changed = True, 0
             node.gradient = node.name = None
             node.serial = next(clock)
-            scope = node.scope = SCOPE.get()
-            node.origin = scope._origin if scope is not None and scope.opaque else find_origin(sys._getframe(1), scope)
+            scope = node.scope = CALL.scope or SCOPE.get()
+            node.origin = scope._origin if scope is not None and scope.opaque else find_origin(_getframe(1), scope)
             if mode.watch is not None:
                 mode.watch.recorded(node)
         else:

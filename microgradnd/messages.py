@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def shorten(text: str, length: int = 60) -> str:
 
 def refuse_mask(x: Any, who: str) -> None:
     """Raise TypeError for a masked array: its mask would be lost."""
-    if isinstance(x, np.ma.MaskedArray):
+    ma = sys.modules.get("numpy.ma")  # who has masked arrays has imported it, which takes a while
+    if ma is not None and isinstance(x, ma.MaskedArray):
         raise TypeError(f"{who} would lose the mask of a masked array: fill it first, with .filled(value)")
 
 

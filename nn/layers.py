@@ -35,7 +35,7 @@ def _ones(n: int, dtype: Any) -> np.ndarray:
 affine = mg.op(
     _affine,
     lambda g, y, x, W, b: g.dot(W.T) if g.ndim == 2 else g @ W.T,
-    lambda g, y, x, W, b: np.dot(x.T, g) if g.ndim == 2 else x.reshape(-1, W.shape[0]).T @ g.reshape(-1, W.shape[1]),
+    lambda g, y, x, W, b: x.T.dot(g) if g.ndim == 2 else x.reshape(-1, W.shape[0]).T @ g.reshape(-1, W.shape[1]),
     lambda g, y, x, W, b: g.T.dot(_ones(len(g), g.dtype)) if g.ndim == 2 else np.add.reduce(g.reshape(-1, len(b)), 0),
     name="affine",
     formula="{0} @ {1} + {2}",

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Reduction = Literal["mean", "sum", "none"]
-_INT64 = np.dtype(np.int64)
+_INT64, _UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 
 def _reduce(terms: Any, reduction: Reduction) -> Any:
@@ -131,9 +131,10 @@ def _check_targets(target: Any, is_right: Callable[[np.ndarray], np.ndarray], ex
 
 # -- softmax cross-entropy -----------------------------------------------------------------------
 @functools.lru_cache(maxsize=8)
-def _fixed(n: int, k: int, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fixed(n: int, k: int, dtype: Any) -> tuple[np.ndarray, ...]:
     """What depends on the batch's shape alone: where rows start, and vectors whose dot products sum and average."""
-    return np.arange(0, n * k, k), np.ones(k, dtype), np.full(n, 1 / n, dtype)
+    share = np.full(n, 1 / n, dtype)
+    return np.arange(0, n * k, k), np.ones((k, 1), dtype), share, share.reshape(n, 1)
 
 
 def _mean_cross_entropy(z: Any, labels: Any) -> Any:
@@ -141,17 +142,15 @@ def _mean_cross_entropy(z: Any, labels: Any) -> Any:
     if z.dtype.kind != "f":
         z = z.astype(float)
     n, k = z.shape
-    starts, ones, share = _fixed(n, k, z.dtype)
+    starts, ones, share, shares = _fixed(n, k, z.dtype)
     own = starts + labels
-    top = z.take(starts + z.argmax(1))  # the largest of each row; starts sooner than z.max(1)
-    e = np.subtract(z, top[:, None], order="C")  # so that `flat` is a view of it
-    flat = e.reshape(-1)
-    picked = flat[own]
+    e = z - z.take(starts + z.argmax(1)).reshape(n, 1)  # the largest of each row; starts sooner than z.max(1)
+    picked = e.take(own)
     np.exp(e, e)
     total = e.dot(ones)
-    loss = (np.log(total) - picked).dot(share)
-    e *= (share / total)[:, None]
-    flat[own] -= share
+    loss = (np.log(total).reshape(n) - picked).dot(share)
+    e *= shares / total
+    e.put(own, e.take(own) - share)
     return loss, e
 
 
@@ -237,8 +236,7 @@ def cross_entropy(
         if (
             len(shape) == 2
             and target.shape == shape[:1] != (0,)
-            and target.item(target.argmin()) >= 0  # argmin starts sooner than min
-            and target.item(target.argmax()) < shape[1]
+            and (labels := target.view(_UINT64)).item(labels.argmax()) < shape[1]  # what is below 0 looks huge
         ):
             return mean_cross_entropy(logits, target)
     return _weighted_cross_entropy(logits, target, weight, label_smoothing, reduction)

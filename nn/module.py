@@ -21,6 +21,7 @@ import numpy as np
 import microgradnd as mg
 
 M = TypeVar("M", bound="Module")
+in_scope = mg.scope.run
 
 
 def is_own(thing: Any) -> bool:
@@ -47,8 +48,6 @@ class Module:
     ------
     NotImplementedError
         When a subclass without `forward` is called.
-    AttributeError
-        For an attribute that isn't there; the error names one that is spelt alike.
     ValueError
         If a module contains itself, or a state doesn't fit: then nothing is loaded, and all that is wrong is listed.
 
@@ -93,12 +92,12 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run `forward`, in a scope of this module's name for drawing."""
-        scope = mg.scope(self._label or self._name_parts(), self._opaque)
-        scope.enter()  # `with` would call three methods by the long way: 1 % of a small training step
         try:
-            return self.forward(*inputs, **options) if options else self.forward(*inputs)
-        finally:
-            scope.leave()
+            return in_scope(self._label or self._name_parts(), self._opaque, self.forward, inputs, options)
+        except AttributeError as error:
+            if error.obj is self and vars(self).keys() <= {"_label", "training"}:
+                error.args = (f"{error}: its __init__ has set nothing; does it call super().__init__(...)?",)
+            raise
 
     def _name_parts(self) -> str:
         """Label this module with its class, and every part with its place too: ``hidden (Dense)``."""
@@ -228,16 +227,6 @@ class Module:
             return f"{type(self).__name__}({head})"
         body = "".join("\n  " + line.replace("\n", "\n  ") for line in lines)
         return f"{type(self).__name__}({head}{',' if head else ''}{body}\n)"
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # copying and pickling ask for these, and take no for an answer
-            raise AttributeError(name)
-        if isinstance(found := getattr(type(self), name, None), property):
-            return found.__get__(self)  # which failed on an attribute of its own: that is what is told
-        hint = did_you_mean(name, vars(self))
-        if not vars(self).keys() - {"_label", "training"}:
-            hint = ": its __init__ has set nothing; does it call super().__init__(...)?"
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
 def _within(value: Any, path: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,11 +94,14 @@ class Optimizer:
         """Move every parameter that has a gradient, in place."""
         states = iter(self.state)
         for group in self.param_groups:
-            for p, state in zip(group["params"], states):  # noqa: B905 - the states go on with the next group
-                g = p.grad
-                if g is not None:
-                    self.update(p.data, g, state, group)
-                    p.touch()
+            self._step_group(group, states)
+
+    def _step_group(self, group: Group, states: Iterator[State]) -> None:
+        for p, state in zip(group["params"], states):  # noqa: B905 - the states go on with the next group
+            g = p.grad
+            if g is not None:
+                self.update(p.data, g, state, group)
+                p.touch()
 
     def update(self, x: np.ndarray, g: np.ndarray, state: State, group: Group) -> None:
         """Move one parameter's array `x`, given its gradient: a subclass says how."""
@@ -278,6 +281,22 @@ class SGD(Optimizer):
         self, params: Any, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+    def _step_group(self, group: Group, states: Iterator[State]) -> None:
+        if group["momentum"] or group["weight_decay"] or type(self).update is not SGD.update:
+            return super()._step_group(group, states)
+        multiply, subtract = np.multiply, np.subtract
+        lr = np.array(group["lr"])
+        for p, state in zip(group["params"], states):  # noqa: B905 - as above; `update` in place: 2 % of a small step
+            g = p.grad
+            if g is not None:
+                x, work = p.data, state["work"]
+                if lr.dtype is not x.dtype:  # an array, which NumPy multiplies by sooner than by a number
+                    lr = lr.astype(x.dtype)
+                multiply(g, lr, work)
+                subtract(x, work, x)
+                p.touch()
+        return None
 
     def update(self, x: np.ndarray, g: np.ndarray, state: State, group: Group) -> None:
         """Move one parameter."""

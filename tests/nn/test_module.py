@@ -4,6 +4,8 @@ import collections
 import copy
 import functools
 import pickle
+import sys
+import traceback
 from typing import Any
 
 import numpy as np
@@ -103,8 +105,11 @@ def test_forgetting_super_init_says_so() -> None:
 
     with pytest.raises(AttributeError, match=r"does it call super\(\).__init__"):
         Mine()(np.ones((1, 2)))
-    with pytest.raises(AttributeError, match="did you mean 'layers'"):
+    with pytest.raises(AttributeError) as caught:
         _ = nn.MLP([2, 2]).layer
+    assert caught.value.name == "layer"  # what Python's own hint, in the traceback, is made of
+    if sys.version_info >= (3, 12):
+        assert "Did you mean: 'layers'" in "".join(traceback.format_exception(caught.value))
     with pytest.raises(NotImplementedError, match="define forward"):
         nn.Module()(1)
 
