@@ -14,14 +14,14 @@ from _thread import allocate_lock  # all of threading that is needed, in a fifth
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from sys import getrefcount
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from .context import CALL, MODE, PullbackScope, current_scope
 from .core import Node, Op, constant, latest_change, unpack
 from .memory import refuse_stale
-from .messages import as_cotangent, describe, explain, misshapen, refuse_mask
+from .messages import as_cotangent, describe, locate, misshapen, refuse_freed, refuse_mask
 
 Pairs = list[tuple[Node, Any]]
 Waiting = list[Any]  # a node, its cotangent so far, and whether that is a sum made here, in an array of its own
@@ -131,7 +131,10 @@ def walk(root: Node, seed: Any, **how: Any) -> Iterator[tuple[Node, Any]]:
 
 def as_recordable(x: Any) -> Any:
     """An input as the rules of a recorded pass get it: an array's methods, ``x.T.dot(g)``, want a tensor of it."""
-    return constant(x) if type(x) is _ndarray and x.dtype.kind == "f" else x
+    if type(x) is _ndarray and x.dtype.kind == "f":
+        x = constant(x)
+        x.inputs = ("array",)  # drawn as what it is
+    return x
 
 
 def unpacked(op: Op, node: Node, args: tuple[Any, ...], recorded: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -160,16 +163,6 @@ def conform(c: Any, x: Node, node: Node, recorded: bool) -> Any:
     return c if c.dtype == array.dtype else c.astype(array.dtype)
 
 
-def locate(error: Exception, node: Node, rule: Any, x: Any) -> Exception:
-    """The error of a rule, with the op, argument, shapes and line it belongs to."""
-    name, rules = (node.op.name, node.op.vjps) if node.op else ("", ())
-    at = [i for i, (r, z) in enumerate(zip(rules, node.inputs or (), strict=False)) if r is rule and z is x]
-    which = f" for argument {at[0]}" if at else ""
-    shapes = ", ".join(str(np.shape(v)) for v in node.values)
-    site = f", recorded at {node.site}" if node.site else ""
-    return explain(error, f"backward of `{name}`{which} (inputs {shapes}, output {node.value.shape}{site})")
-
-
 def sum_to(c: Any, shape: tuple[int, ...]) -> Any:
     """Sum `c` over the axes along which `shape` was broadcast: the transpose of broadcasting."""
     extra = c.ndim - len(shape)
@@ -179,14 +172,6 @@ def sum_to(c: Any, shape: tuple[int, ...]) -> Any:
     else:
         total = c.sum(axis=axes, keepdims=True) if axes else c
     return total.reshape(shape)
-
-
-def refuse_freed(node: Node) -> NoReturn:
-    """Raise RuntimeError: this node's links are gone."""
-    raise RuntimeError(
-        f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
-        "compute the result anew, or keep the graph with retain_graph=True"
-    )
 
 
 @functools.lru_cache(maxsize=8)

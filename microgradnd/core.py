@@ -23,7 +23,7 @@ import numpy as np
 
 from .context import CALL, MODE, SCOPE, Origin, Scope, find_origin
 from .memory import note
-from .messages import as_output, brief, describe, explain, refuse_mask
+from .messages import as_output, brief, check_differentiable, describe, explain, refuse_mask
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
 # "youngest first" is a topological order; and an input that was changed after its consumer
@@ -149,17 +149,6 @@ class Node:
         code, offset = self.origin
         at = next(itertools.islice(code.co_positions(), offset // 2, None), (None,))
         return code.co_filename, at[0] or code.co_firstlineno
-
-
-def check_differentiable(dtype: np.dtype[Any]) -> None:
-    """Raise TypeError unless a tensor of this dtype may require a gradient."""
-    if dtype.kind == "c":
-        raise TypeError(f"complex numbers ({dtype}) are out of scope here: differentiate real and imaginary parts")
-    if dtype.kind != "f":
-        raise TypeError(
-            f"a tensor of dtype {dtype} can't require a gradient: only floating-point values can be "
-            "changed a little; make it mg.tensor(..., dtype=float, requires_grad=True)"
-        )
 
 
 class Sample(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .backward import as_seed, propagate, refuse_freed, walk
+from .backward import as_seed, propagate, walk
 from .context import mode_switch
 from .core import Node, clock, constant
-from .messages import describe
+from .messages import describe, refuse_freed
 
 
 def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple[set[int], list[Node]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -47,6 +47,17 @@ def refuse_mask(x: Any, who: str) -> None:
         raise TypeError(f"{who} would lose the mask of a masked array: fill it first, with .filled(value)")
 
 
+def check_differentiable(dtype: np.dtype[Any]) -> None:
+    """Raise TypeError unless a tensor of this dtype may require a gradient."""
+    if dtype.kind == "c":
+        raise TypeError(f"complex numbers ({dtype}) are out of scope here: differentiate real and imaginary parts")
+    if dtype.kind != "f":
+        raise TypeError(
+            f"a tensor of dtype {dtype} can't require a gradient: only floating-point values can be "
+            "changed a little; make it mg.tensor(..., dtype=float, requires_grad=True)"
+        )
+
+
 def as_output(y: Any, name: str, kinds: str = "fiub") -> np.ndarray:
     """What an op's forward returned, as an array of one of these kinds of numbers, or a TypeError that says what to return."""
     if not isinstance(y, _NUMBERS):
@@ -64,6 +75,24 @@ def as_output(y: Any, name: str, kinds: str = "fiub") -> np.ndarray:
         )
         raise TypeError(f"the forward of `{name}` returned numbers of dtype {array.dtype}, {way}")
     return array
+
+
+def locate(error: Exception, node: Node, rule: Any, x: Any) -> Exception:
+    """The error of a rule, with the op, argument, shapes and line it belongs to."""
+    name, rules = (node.op.name, node.op.vjps) if node.op else ("", ())
+    at = [i for i, (r, z) in enumerate(zip(rules, node.inputs or (), strict=False)) if r is rule and z is x]
+    which = f" for argument {at[0]}" if at else ""
+    shapes = ", ".join(str(np.shape(v)) for v in node.values)
+    site = f", recorded at {node.site}" if node.site else ""
+    return explain(error, f"backward of `{name}`{which} (inputs {shapes}, output {node.value.shape}{site})")
+
+
+def refuse_freed(node: Node) -> NoReturn:
+    """Raise RuntimeError: this node's links are gone."""
+    raise RuntimeError(
+        f"the graph behind {describe(node)} was freed by an earlier backward with retain_graph=False: "
+        "compute the result anew, or keep the graph with retain_graph=True"
+    )
 
 
 def misshapen(given: tuple[int, ...], wanted: tuple[int, ...]) -> ValueError:

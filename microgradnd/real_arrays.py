@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dispatch
-from .core import check_differentiable
-from .messages import refuse_mask, shorten
+from .messages import check_differentiable, refuse_mask, shorten
 
 
 def as_real_array(data: Any, dtype: Any = None) -> np.ndarray:

@@ -14,9 +14,9 @@ import numpy as np
 from . import core, dispatch
 from .backward import run_backward
 from .context import MODE
-from .core import check_differentiable, clock, constant, latest_change
+from .core import clock, constant, latest_change
 from .memory import note, part_at
-from .messages import describe, refuse_mask
+from .messages import check_differentiable, describe, refuse_mask
 from .methods import ArrayMethods
 from .ops import arithmetic, elementwise, indexing, products
 from .real_arrays import as_real_array

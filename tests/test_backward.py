@@ -60,6 +60,15 @@ def test_a_chain_is_freed_on_the_way_and_leaves_no_cycle(no_collector, keep):
     assert gc.collect() == 0
 
 
+def test_a_rule_may_call_methods_of_an_input_that_is_an_array():
+    times = mg.op(
+        lambda x, w: x.dot(w), lambda g, y, x, w: g.dot(w.T), lambda g, y, x, w: x.T.dot(g), name="times_by_method"
+    )
+    x, w = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 11.0]]), np.array([[0.5], [-1.0]])
+    hessian = mg.hessian(lambda w: np.sum(times(x, w) ** 2))(w)
+    np.testing.assert_allclose(hessian.reshape(2, 2), 2 * x.T @ x)
+
+
 @pytest.mark.parametrize(
     "act", [repr, str, copy.copy, copy.deepcopy, pickle.dumps, lambda y: y.backward()], ids="abcdef"
 )

@@ -127,6 +127,38 @@ def test_no_grad_decorates_coroutines_while_other_tasks_record():
             yield 1
 
 
+def test_scopes_belong_to_a_task_and_layers_lie_within_them():
+    layer = nn.Dense(1, 1, seed=0)
+
+    async def region(name, pauses):
+        found = []
+        with mg.scope(name):
+            for _ in range(pauses):
+                await asyncio.sleep(0)  # the others open and leave theirs meanwhile
+                found.append(layer(np.ones((1, 1))).scope.path)
+        return found, (leaf() * 2).scope
+
+    async def several():
+        return await asyncio.gather(*(region(name, n) for name, n in (("a", 3), ("b", 1), ("c", 5))))
+
+    for (found, after), (name, n) in zip(asyncio.run(several()), (("a", 3), ("b", 1), ("c", 5)), strict=True):
+        assert found == [f"{name}.Dense"] * n
+        assert after is None
+
+
+def test_a_failing_layer_leaves_its_scope_and_those_opened_inside_of_it():
+    class Fails(nn.Module):
+        def forward(self, x):
+            with mg.scope("inside"):
+                y = x * 1
+                assert y.scope.path == "Fails.inside"
+                raise LookupError
+
+    with pytest.raises(LookupError):
+        Fails()(leaf())
+    assert (leaf() * 2).scope is None
+
+
 def test_a_generator_with_no_grad_inside_closes_cleanly():
     def values():
         with mg.no_grad():

@@ -42,8 +42,14 @@ class Trace:
         return [x for x in self.operands if isinstance(x, Node)]
 
 
+def plain(x: Operand) -> Operand:
+    """An operand; for the tensor that a recorded backward pass made of an array, that array."""
+    return x.value if isinstance(x, Node) and x.op is None and x.inputs == ("array",) else x
+
+
 def key(x: Operand) -> int:
     """What an operand is known by: the serial of a tensor, the (negative) identity of an array."""
+    x = plain(x)
     return x.serial if isinstance(x, Node) else -id(x)
 
 
@@ -51,7 +57,7 @@ def drawn_inputs(node: Node) -> list[tuple[int, Operand]]:
     """The inputs of a node that are drawn on their own, with their positions."""
     return [
         (i, x)
-        for i, x in enumerate(node.inputs or ())
+        for i, x in enumerate(map(plain, node.inputs or ()))
         if (isinstance(x, Node) and (x.tracked or x.name or x.value.ndim)) or (isinstance(x, np.ndarray) and x.ndim)
     ]
 

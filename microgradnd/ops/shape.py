@@ -9,8 +9,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..backward import sum_to
-from ..core import Node, Op, check_differentiable
+from ..core import Node, Op
 from ..dispatch import any_tracked, as_tensors, implements, values
+from ..messages import check_differentiable
 from ._samples import calls, normal
 
 __all__ = [

@@ -199,7 +199,7 @@ def test_an_error_inside_a_property_is_told() -> None:
         def __init__(self) -> None:
             self.dense = nn.Dense(2, 3)
 
-    with pytest.raises(AttributeError, match="Dense has no attribute 'n_inn'; did you mean 'n_in'"):
+    with pytest.raises(AttributeError, match="'Dense' object has no attribute 'n_inn'"):
         _ = Net().width
 
 
