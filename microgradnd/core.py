@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .context import CALL, MODE, SCOPE, Origin, Scope, find_origin
-from .memory import note
+from .memory import note, written
 from .messages import as_output, brief, check_differentiable, describe, explain, refuse_mask
 
 # One clock numbers nodes and changes of data alike. A node is younger than its inputs, so
@@ -98,7 +98,10 @@ class Node:
     def touch(self) -> None:
         """Say that the array was changed in place: graphs that used it can't run backward any more."""
         latest_change[0] = self.changed = time = next(clock)
-        note(self.value, time)
+        if self.value.base is None:  # as `note` would, 2 % of a small training step sooner
+            written[id(self.value)] = time
+        else:
+            note(self.value, time)
 
     @property
     def grad(self) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from .messages import describe
 if TYPE_CHECKING:
     from .core import Node
 
-_whole: dict[int, int] = {}  # owner -> when all of it was written last
+written: dict[int, int] = {}  # owner -> when all of it was written last
 _parts: dict[int, tuple[Any, dict[tuple[int, int], int]]] = {}  # owner, for its life -> parts of it, and when each was
 _MOST_PARTS = 100
 
@@ -27,7 +27,7 @@ _MOST_PARTS = 100
 def note(array: np.ndarray, time: int) -> None:
     """Remember that an array, which may be a view, was written into."""
     if array.base is None:
-        _whole[id(array)] = time
+        written[id(array)] = time
         return
     owner = _owner(array)
     key = id(owner)
@@ -69,7 +69,7 @@ def _written_since(array: Any, time: int) -> bool:
     if not isinstance(array, np.ndarray):
         return False
     owner = id(_owner(array))
-    if _whole.get(owner, 0) > time:
+    if written.get(owner, 0) > time:
         return True
     if owner not in _parts:
         return False
