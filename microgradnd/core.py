@@ -296,7 +296,7 @@ class Op:
         self.packed = several or saves is not None
         self.arity = len(vjps)
         # Whose rules these are tells the package's own ops from a user's.
-        self.module = next((getattr(rule, "__module__", "") for rule in (vjp, *vjps) if rule is not None), "")
+        self.module = next((getattr(rule, "__module__", None) or "" for rule in (vjp, *vjps) if rule is not None), "")
         self.blocked = tuple(i for i, rule in enumerate(vjps) if rule is None)
         key = self.name
         while key in OPS:

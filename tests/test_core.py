@@ -140,3 +140,9 @@ def test_an_op_may_have_no_gradient_at_all():
     np.testing.assert_array_equal(rank(mg.tensor([3.0, 1.0])).data, [1, 0])
     with pytest.raises(TypeError, match="`rank` has no gradient for argument 0"):
         rank(mg.tensor([3.0, 1.0], requires_grad=True))
+
+
+def test_a_rule_without_a_module_is_no_rule_of_this_package():
+    rule = [].__len__  # of C, and of no module
+    assert rule.__module__ is None
+    assert mg.op(lambda x: x, rule, name="ruled_by_c").module == ""
