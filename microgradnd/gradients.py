@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple
     return leading, list(outside.values())
 
 
-def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
+def gradients(y: Node, xs: Iterable[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
     """Gradients of a recorded tensor with respect to others, as tensors; no ``.grad`` is touched.
 
     Parameters
@@ -86,6 +86,7 @@ def gradients(y: Node, xs: Sequence[Node], grad: Any = None, *, create_graph: bo
         raise TypeError(f"y is {type(y).__name__}; gradients are taken of one recorded tensor: see mg.vjp for several")
     if isinstance(xs, Node):
         raise TypeError(f"xs is {describe(xs)} itself; give the tensors in a list: mg.gradients(y, [x])")
+    xs = list(xs)
     for i, x in enumerate(xs):
         if not isinstance(x, Node):
             raise TypeError(

@@ -239,7 +239,8 @@ class Tensor(ArrayMethods):
 
     def __repr__(self) -> str:
         text = np.array2string(self.value, separator=", ", prefix="tensor(", threshold=200)
-        marks = [f"dtype={self.dtype}"] if self.dtype != np.float64 else []
+        marks = [f"shape={self.shape}"] if not self.size and self.ndim > 1 else []
+        marks += [f"dtype={self.dtype}"] if self.dtype != np.float64 else []
         marks += [f"op={self.op.name}"] if self.op else ["requires_grad=True"] if self.tracked else []
         marks += [f"name={self.name!r}"] if self.name else []
         return f"tensor({', '.join([text, *marks])})"

@@ -1,5 +1,6 @@
 """Values and gradients at kinks, ties, edges and infinite slopes; and that the page about them is up to date."""
 
+import math
 import runpy
 from decimal import Decimal, getcontext
 from pathlib import Path
@@ -148,6 +149,18 @@ def test_no_cotangent_in_none_out(point: str) -> None:
         for recorded in (False, True):
             for g in mg.gradients(y, xs, np.zeros_like(y.data), create_graph=recorded):
                 np.testing.assert_array_equal(g.data, np.zeros_like(g.data))
+
+
+@pytest.mark.parametrize("make", [int, float, np.array, lambda n: np.array([n], np.uint8)], ids="abcd")
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_whole_powers_at_0_have_every_derivative(make: Any, n: int) -> None:
+    """Among them those past the last that isn't 0, where the next negative power is infinite."""
+    p: Any = make(n)
+    derivative: Any = lambda x: np.sum(x**p)  # noqa: E731
+    with np.errstate(all="raise"):
+        for order in range(1, 6):
+            derivative = mg.grad(derivative)
+            assert derivative(0.0) == (math.factorial(n) if order == n else 0)
 
 
 def test_a_negative_base_is_silent_when_only_the_base_is_differentiated() -> None:

@@ -389,6 +389,11 @@ def test_repr_of_any_shape(shape):
     assert repr(mg.tensor(np.zeros(shape, np.float32))).endswith("dtype=float32)")
 
 
+def test_repr_of_nothing_tells_its_shape():
+    assert repr(mg.tensor(np.zeros((3, 0, 2)))) == "tensor([], shape=(3, 0, 2))"
+    assert repr(mg.tensor([])) == "tensor([])"
+
+
 def test_repr_of_a_large_tensor_is_short():
     assert len(repr(mg.tensor(np.zeros((2000, 2000))))) < 1000
 

@@ -365,6 +365,12 @@ def test_a_freed_graph_is_an_error_and_not_a_gradient_of_zero():
         mg.gradients(3 * y, [x])
 
 
+def test_gradients_takes_any_iterable_of_tensors():
+    x, y = mg.tensor(2.0, requires_grad=True), mg.tensor(3.0, requires_grad=True)
+    assert [g.item() for g in mg.gradients(x * y, (t for t in (x, y)))] == [3, 2]
+    assert [g.item() for g in mg.gradients(x * y, {"x": x, "y": y}.values())] == [3, 2]
+
+
 def test_gradients_takes_one_result_and_a_list():
     x = mg.tensor([1.0, 2.0], requires_grad=True)
     y = (x**3).sum()

@@ -104,7 +104,7 @@ def _log_of_base(x: Any) -> Any:
 
 power_slope_op: Op = Op(
     _power_slope,
-    lambda g, y, x, p: scale(g, p * power_slope(x, p - 1)),
+    lambda g, y, x, p: scale(g, scale(p, power_slope(x, p - 1))),  # of exponent 0: 0, though the next slope is infinite
     lambda g, y, x, p: scale(g, power(x, p - 1) * (1 + p * _log_of_base(x))),
     name="power_slope",
     formula="{1} * {0}**({1} - 1)",
