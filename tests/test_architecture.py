@@ -82,6 +82,13 @@ def test_the_engine_knows_nothing_of_networks(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ENGINE + NN, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_hangs_on_assert_statements(path: Path) -> None:
+    """Python leaves them out with -O."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)]
+
+
+@pytest.mark.parametrize("path", ENGINE + NN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_optional_packages_are_imported_where_they_are_used(path: Path) -> None:
     if path.name in {"estimators.py", "strategies.py"}:  # loaded on demand only
         return

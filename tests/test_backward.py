@@ -103,6 +103,18 @@ def test_joining_many_costs_a_backward_in_proportion():
     assert leaves[-1].grad == 1
 
 
+def test_the_ids_of_dead_temporaries_mix_nothing():
+    x = leaf([1.0, 2.0])
+    for i in range(2000):
+        gone = leaf([1.0, 2.0])
+        (gone * i).sum().backward()
+        gone.touch()
+        mg.tensor(gone.data)[0] = i
+        del gone
+        (x * mg.tensor([1.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [2000, 6000]
+
+
 def test_forty_doublings_cost_forty_steps():
     steps = 0
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -104,6 +105,11 @@ def test_a_fork_with_a_live_graph():
     assert x.grad is None
     y.backward()
     assert x.grad.tolist() == [3, 3]
+
+
+def test_a_tensor_in_a_spawned_process():
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(differentiate, leaf([1.0, 2.0]) * 1).result() == [2, 4]
 
 
 def test_models_and_optimisers_travel_by_pickle(rng):

@@ -252,6 +252,25 @@ def test_copies_of_a_model_compute_the_same_and_share_nothing(clone: Any) -> Non
     assert model.layers[0].W.data.any()
 
 
+def test_a_model_that_keeps_a_result_can_be_copied() -> None:
+    class Keeping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.last = nn.Dense(3, 2, seed=0), None
+
+        def forward(self, x: Any) -> Any:
+            self.last = self.dense(x)
+            return self.last
+
+    model = Keeping()
+    model(np.ones((2, 3)))
+    twin = copy.deepcopy(model)
+    np.testing.assert_array_equal(twin.last.data, model.last.data)
+    assert twin.last.op is None
+    twin(np.ones((2, 3))).sum().backward()
+    assert model.dense.W.grad is None
+
+
 def test_what_is_recorded_is_grouped_by_place_and_reported_at_the_users_line() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

@@ -296,3 +296,15 @@ def test_gradients_whose_squares_overflow_are_clipped_too(dtype: Any, large: flo
     a.grad = [3 * large, -4 * large]
     assert nn.clip_grad_norm([a], 1.0) == pytest.approx(5 * large)
     np.testing.assert_allclose(a.grad, [0.6, -0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop])
+def test_parameters_of_no_size_are_stepped_over_and_those_of_no_axes_stepped(make: Any) -> None:
+    nothing, number = (mg.tensor(a, requires_grad=True) for a in (np.zeros((0, 3)), np.array(2.0)))
+    optimizer = make([nothing, number], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        ((nothing * 2).sum() + number * number).backward()
+        optimizer.step()
+    assert nothing.shape == (0, 3)
+    assert number.item() < 2.0
