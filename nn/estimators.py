@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -151,8 +152,9 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
                 from sklearn.model_selection import train_test_split
 
                 X, X_val, target, target_val = train_test_split(
-                    X, target, test_size=self.validation_fraction, random_state=self.random_, stratify=stratify
-                )
+                    X, target, test_size=self.validation_fraction, random_state=self.random_,
+                    stratify=_divisible(stratify, self.validation_fraction),
+                )  # fmt: skip
                 validation, monitor = (X_val, target_val), "val_loss"
             stopping = [
                 EarlyStopping(
@@ -207,7 +209,8 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
     tol, n_iter_no_change
         Stop when the loss has not fallen by `tol` for so many epochs.
     early_stopping, validation_fraction
-        Watch the loss on a held-out part of the data instead, and keep the best weights.
+        Watch the loss on a held-out part of the data instead, and keep the best weights. The part holds some of each
+        class, if it is large enough.
     class_weight
         Factor per class: a dict, ``"balanced"`` (inversely to their numbers), or None.
     warm_start
@@ -354,6 +357,14 @@ class MLPClassifier(ClassifierMixin, _MLPEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _divisible(labels: Array | None, share: float) -> Array | None:
+    """The labels, if a share of them can hold some of each class, and the rest too; else None, to divide at random."""
+    if labels is None:
+        return None
+    counts, held = np.unique(labels, return_counts=True)[1], math.ceil(share * len(labels))
+    return labels if counts.min() > 1 and len(counts) <= min(held, len(labels) - held) else None
 
 
 def _refuse_masks(**arrays: Any) -> None:

@@ -102,6 +102,16 @@ def test_early_stopping_holds_data_out(iris):
     assert fitted.score(*iris) > 0.9
 
 
+@pytest.mark.parametrize(
+    "rows", [slice(0, 4), slice(0, 51), slice(None, None, 25)], ids=["few", "one of a class", "sparse"]
+)
+def test_early_stopping_on_data_too_small_for_some_of_each_class(iris, rows):
+    X, y = iris
+    fitted = quick(early_stopping=True, max_iter=3).fit(X[rows], y[rows])
+    assert fitted.predict(X[rows]).shape == y[rows].shape
+    assert "val_loss" in fitted.history_
+
+
 def test_class_weights_shift_the_decision(iris):
     X, y = iris
     plain = quick(max_iter=10).fit(X, y).predict(X)
