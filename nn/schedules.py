@@ -7,6 +7,7 @@ Call its `step` once per epoch, or per batch: what is counted is up to the calle
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from .arguments import as_number, as_size
@@ -73,13 +74,19 @@ class Schedule:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from a `state_dict` of a schedule of the same kind."""
         own = self.state_dict()
-        if saved.keys() != own.keys() or len(saved["base"]) != len(own["base"]):
-            raise ValueError(
-                f"this state holds {sorted(saved)}, {type(self).__name__} needs {sorted(own)} "
-                f"for {len(own['base'])} groups"
-            )
+        if saved.keys() != own.keys():
+            raise ValueError(f"this state holds {sorted(saved)}, {type(self).__name__} needs {sorted(own)}")
+        wrong = [f"{name}={saved[name]!r}" for name, value in own.items() if not _is_of_a_kind(saved[name], value)]
+        if wrong or len(saved["base"]) != len(own["base"]):
+            told = ", ".join(wrong) or f"rates of {len(saved['base'])} groups, not {len(own['base'])}"
+            raise ValueError(f"this state, which holds {told}, is of no {type(self).__name__} of this optimiser")
         vars(self).update(saved)
         self._apply()
+
+
+def _is_of_a_kind(value: Any, own: Any) -> bool:
+    """Whether a number stands where there was one, and a list where there was a list."""
+    return all(isinstance(value, kind) for kind in (numbers.Real, list) if isinstance(own, kind))
 
 
 class StepDecay(Schedule):

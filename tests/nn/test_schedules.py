@@ -65,6 +65,10 @@ def test_a_resumed_schedule_goes_on(name: str) -> None:
     np.testing.assert_allclose(course(later, second, 5), expected[5:], rtol=1e-12)
     with pytest.raises(ValueError, match="this state holds"):
         second.load_state_dict({"count": 1})
+    for name, value in (("count", "a"), ("count", None), ("base", 3.0)):
+        with pytest.raises(ValueError, match=f"this state, which holds {name}={value!r}, is of no"):
+            second.load_state_dict(first.state_dict() | {name: value})
+    assert second.count == 10
 
 
 def test_a_plateau_reduces_the_step_length() -> None:
