@@ -4,6 +4,8 @@ A network is a `Module`: a tree of parts whose parameters are found by looking a
 layer is a short composition of ops, so backpropagation through it needs no further code.
 """
 
+import importlib as _importlib
+from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING
 
 from . import init as init
@@ -51,6 +53,7 @@ from .losses import mae_loss as mae_loss
 from .losses import mse_loss as mse_loss
 from .losses import nll_loss as nll_loss
 from .module import Module as Module
+from .module import did_you_mean as _did_you_mean
 from .norm import BatchNorm as BatchNorm
 from .norm import LayerNorm as LayerNorm
 from .optim import SGD as SGD
@@ -75,14 +78,19 @@ from .training import Training as Training
 from .training import fit as fit
 
 if TYPE_CHECKING:
+    from . import plots as plots
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
 
 
 def __getattr__(name: str) -> object:
-    """The estimators, imported when asked for: they need scikit-learn, which a network doesn't."""
+    """The estimators, imported when asked for: they need scikit-learn, which a network doesn't. And the plots."""
     if name in ("MLPClassifier", "MLPRegressor"):
         from . import estimators
 
         return getattr(estimators, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "plots":
+        return _importlib.import_module(f"{__name__}.plots")
+    known = [k for k, v in globals().items() if not (k.startswith("_") or isinstance(v, _ModuleType))]
+    hint = "" if name.startswith("_") else _did_you_mean(name, known)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

@@ -246,6 +246,8 @@ def test_importing_networks_imports_nothing_optional():
     assert found.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'MLPclassifier'"):
         _ = nn.MLPclassifier
+    code = "import sys; from microgradnd import nn; nn.plots.plot_weights; print('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_partial_fit_refuses_what_parts_cannot_tell(iris):

@@ -190,6 +190,17 @@ def test_parts_are_never_passed_over_in_silence(kept: Any) -> None:
     assert model.parameters() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dense", "; did you mean 'Dense'?"), ("ReLU", "; did you mean 'relu'?"), ("MSELoss", "; did you mean 'mse_loss'?"),
+     ("MultiheadAttention", "; did you mean 'MultiHeadAttention'?"), ("_private", ""), ("xyz", "")],
+)  # fmt: skip
+def test_a_name_that_is_not_there_is_told_with_one_that_is(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError) as error:
+        getattr(nn, name)
+    assert str(error.value) == f"module 'microgradnd.nn' has no attribute {name!r}{hint}"
+
+
 def test_an_error_inside_a_property_is_told() -> None:
     class Net(nn.Module):
         @property
