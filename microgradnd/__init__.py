@@ -16,6 +16,7 @@ from .gradcheck import GradcheckError as GradcheckError
 from .gradcheck import gradcheck as gradcheck
 from .gradients import gradients as gradients
 from .ops import *
+from .replay import Replay as Replay
 from .tensor import Tensor as Tensor
 from .tensor import astensor as astensor
 from .tensor import tensor as tensor

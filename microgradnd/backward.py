@@ -211,6 +211,11 @@ def run_backward(root: Node, grad: Any, retain_graph: bool) -> None:
         raise RuntimeError(f"{describe(root)} requires no gradient: {why}")
     inner: Pairs = []
     leaves = propagate(root, as_seed(root, grad), free=not retain_graph, visited=inner if retain_graph else None)
+    store(leaves, inner)
+
+
+def store(leaves: list[Waiting], inner: Pairs = []) -> None:  # noqa: B006 - only read
+    """Add gradients to the ``.grad`` of leaves, and set those of inner nodes."""
     with _storing:  # all or nothing: no error can come between, and threads that share leaves take turns
         for node, g in inner:
             node.gradient = g

@@ -28,8 +28,10 @@ from .metrics import Metric, class_accuracy, label_accuracy, named_metrics
 from .module import Module, is_own
 from .optim import Adam, Optimizer, clip_grad_norm, clip_grad_value
 from .progress import Progress
+from .replaying import may_replay, record
 from .schedules import Schedule
 
+WORTH = 30  # a step is replayed where it is made that often: writing the replay takes as long as a dozen steps
 CHUNK = 64  # metrics are computed for that many batches at a time: their outputs wait until then
 
 Aside = tuple[list[Array], list[Any]]
@@ -183,6 +185,8 @@ class Training:
         self.rng = np.random.default_rng()
         self.bar = Progress(False, 0, 0)
         self._shown: dict[str, float] = {}
+        self._may_replay = False
+        self._replay: mg.Replay | None = None
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End training after this epoch; `reason` is kept in the history."""
@@ -279,7 +283,7 @@ class Training:
                 callback.on_start(self)
             while self.epoch < epochs and not self.history.stopped:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what matters is looked for
-                    self._run_epoch()
+                    self._run_epoch(epochs)
                 if checkpoint is not None:
                     checkpoint.save()
         finally:
@@ -288,8 +292,25 @@ class Training:
                 p.zero_grad()
             self.model.eval()
 
-    def _run_epoch(self) -> None:
+    def _plan_replay(self, epochs: int) -> None:
+        """Replay steps where that is worth it, and nothing of the user's could make one differ from the others."""
+        parts = [*self.callbacks, self.optimizer, *([self.schedule] if self.schedule else [])]
+        users = [x for x in parts if not is_own(getattr(x, "function", type(x)))]
+        if self._replay is not None and not users:
+            return
+        self._replay = None  # what a callback changes between epochs is recorded anew
+        steps = len(self.X) // self.batch_size * (1 if users else epochs - self.epoch)
+        self._may_replay = (
+            steps >= WORTH
+            and self.accumulate == 1
+            and not self._keeps_state
+            and all(is_own(hook) for hook in self._after_batch)
+            and may_replay(self.model, plain_loss(self.loss))
+        )
+
+    def _run_epoch(self, epochs: int) -> None:
         self.model.train()
+        self._plan_replay(epochs)
         rate = self.optimizer.param_groups[0]["lr"]
         measured = self._train_epoch() | {"lr": rate}
         if self.validation is not None:
@@ -333,14 +354,15 @@ class Training:
         total = 0.0
         for i in range(0, n, size):
             batch, target = (X, y) if n <= size else (X[i : i + size], y[i : i + size])
-            output = self.model(batch)
-            loss = self.loss(output, target)
-            value = loss.item()
+            share = len(batch) / n
+            if self._replay is not None and len(batch) == size == n:
+                loss, output = self._replay(batch, target)
+                value = loss.item()
+            else:
+                value, output = self._eager(batch, target, share)
             if not isfinite(value):
                 self._refuse(X, y, before, f"the loss became {value}")
-            share = len(batch) / n
-            loss.backward(None if share == 1 else share, retain_graph=False)
-            outputs.append(output.data)
+            outputs.append(output)
             total += share * value
         for p in self.parameters:
             if p.grad is None:
@@ -358,6 +380,18 @@ class Training:
         for p in self.parameters:
             p.grad = None
         return total
+
+    def _eager(self, batch: Array, target: Array, share: float) -> tuple[float, Array]:
+        """Loss and output of a batch; its gradient is added to the parameters'."""
+        output = self.model(batch)
+        loss = self.loss(output, target)
+        value = loss.item()
+        if isfinite(value):
+            if self._may_replay and len(batch) == self.batch_size:
+                self._replay = record(loss, output, batch, target, self.model)
+                self._may_replay = False
+            loss.backward(None if share == 1 else share, retain_graph=False)
+        return value, output.data
 
     def _after_update(self, loss: float) -> None:
         self.step += 1
