@@ -254,8 +254,9 @@ class _Program:
                 self.names[id(x)] = self.fresh(x.name or "p")
                 self.bound["leaves"].append(x)
             return self.names[id(x)]
-        if isinstance(x, tuple | list):
-            return f"({''.join(f'{self.operand(part)}, ' for part in x)})"
+        if type(x) in (tuple, list):
+            parts = ", ".join(map(self.operand, x))
+            return f"[{parts}]" if type(x) is list else f"({parts}{',' if len(x) == 1 else ''})"
         if x is None or type(x) in (bool, int, str) or (type(x) is float and math.isfinite(x)):
             return repr(x)
         if not isinstance(x, _INERT):

@@ -18,9 +18,15 @@ from .module import Module, is_own
 def may_replay(model: Module, loss: Callable[..., Any]) -> bool:
     """Whether all that a step runs is this package's; buffers and random generators are the caller's to look for."""
     return is_own(loss) and all(
-        is_own(type(part)) and "forward" not in vars(part) and all(is_own(f) for f in _functions(part))
+        is_own(type(part)) and "forward" not in vars(part) and all(map(_is_known, _functions(part)))
         for part in model.modules()
     )
+
+
+def _is_known(function: Any) -> bool:
+    """Whether a function, or the rules of an op, are this package's or NumPy's."""
+    module = function.module if isinstance(function, mg.Op) else getattr(function, "__module__", "")
+    return isinstance(function, np.ufunc) or str(module).partition(".")[0] == mg.__name__
 
 
 def _functions(part: Module) -> Iterator[Any]:
@@ -32,7 +38,7 @@ def _functions(part: Module) -> Iterator[Any]:
             waiting += value
         elif isinstance(value, dict):
             waiting += value.values()
-        elif callable(value) and not isinstance(value, Module | np.ufunc | mg.Tensor | np.dtype | type):
+        elif callable(value) and not isinstance(value, Module | mg.Tensor | np.dtype | type):
             yield value
 
 
