@@ -140,6 +140,7 @@ def conventions() -> str:
         "take that care, which would cost every product a look at each element: an infinity in a factor gives NaN there even",
         "under a cotangent of 0, as in PyTorch. Replace it before the product, `np.where(ok, a, 0.0) @ b`. A softmax of",
         "nothing but -inf is no distribution, and NaN, as in PyTorch; `logsumexp` of it is -inf, and passes nothing on.",
+        "And `tanh`, `sigmoid` and the other activations give NaN where they are given NaN, a cotangent of 0 or not.",
         "",
         "| point | value | gradient |",
         "|---|---|---|",

@@ -94,7 +94,7 @@ def values(tree: Any) -> Any:
     if isinstance(tree, Node):
         return tree.value
     if isinstance(tree, tuple | list):
-        return type(tree)(map(values, tree))
+        return type(tree)(*map(values, tree)) if hasattr(tree, "_fields") else type(tree)(map(values, tree))
     return {key: values(v) for key, v in tree.items()} if isinstance(tree, dict) else tree
 
 

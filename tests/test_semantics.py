@@ -307,6 +307,18 @@ def test_repeated_indices_add_up_and_wrong_ones_are_numpys_error():
         x[[0, 3]]
 
 
+def test_missing_data_that_a_mask_leaves_out_reaches_no_gradient():
+    x, t = np.array([[1.0, np.nan], [np.nan, 2.0]]), np.array([np.nan, 1.0])
+    for error in (np.abs, np.square, lambda d: np.logaddexp(d, 0.0), lambda d: np.sqrt(1 + d * d)):
+        w = leaf([0.5, 0.25])
+        with np.errstate(invalid="ignore"):  # NumPy's logaddexp warns of NaN
+            loss = np.where(np.isnan(t), 0.0, error(np.where(np.isnan(x), 0.0, x * w).sum(axis=1) - t)).sum()
+            loss.backward()
+        assert np.isfinite(w.grad).all()
+        assert w.grad[0] == 0
+        assert w.grad[1] != 0
+
+
 # -- NaN --------------------------------------------------------------------------------------
 
 

@@ -134,14 +134,14 @@ reciprocal: Op = Op(
 )
 absolute: Op = Op(
     np.absolute,
-    lambda g, y, x: g * np.sign(x),
+    lambda g, y, x: scale(g, np.sign(x)),
     formula="|{0}|",
     elementwise=True,
     samples=calls(lambda rng: sample(apart(rng, 2, 3)), lambda rng: sample(apart(rng, 5))),
 )
 copysign: Op = Op(
     np.copysign,
-    lambda g, y, x, sign: g * (np.sign(x) * np.copysign(np.sign(x), sign)),
+    lambda g, y, x, sign: scale(g, np.sign(x) * np.copysign(np.sign(x), sign)),
     lambda g, y, x, sign: np.zeros_like(g),
     elementwise=True,
     samples=pairs_apart,
@@ -214,16 +214,16 @@ def _difference(a: Any, b: Any) -> Any:
 
 logaddexp: Op = Op(
     np.logaddexp,
-    lambda g, y, a, b: g * np.exp(-np.logaddexp(0.0, _difference(b, a))),
-    lambda g, y, a, b: g * np.exp(-np.logaddexp(0.0, _difference(a, b))),
+    lambda g, y, a, b: scale(g, np.exp(-np.logaddexp(0.0, _difference(b, a)))),
+    lambda g, y, a, b: scale(g, np.exp(-np.logaddexp(0.0, _difference(a, b)))),
     formula="log(exp({0}) + exp({1}))",
     elementwise=True,
     samples=pairs(-2, 2),
 )
 logaddexp2: Op = Op(
     np.logaddexp2,
-    lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0.0, _difference(b, a))),
-    lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0.0, _difference(a, b))),
+    lambda g, y, a, b: scale(g, np.exp2(-np.logaddexp2(0.0, _difference(b, a)))),
+    lambda g, y, a, b: scale(g, np.exp2(-np.logaddexp2(0.0, _difference(a, b)))),
     formula="log2(2**{0} + 2**{1})",
     elementwise=True,
     samples=pairs(-2, 2),

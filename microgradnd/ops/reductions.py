@@ -639,7 +639,7 @@ def _logsumexp_vjp(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = Fa
     with np.errstate(invalid="ignore"):
         share = np.exp(np.where(np.isinf(y), -np.inf, x - y))
     ties = np.sum(endless, axis=axis, keepdims=True).astype(x.dtype)
-    return spread(g, x, axis, keepdims) * np.where(endless, 1 / np.maximum(ties, 1), share)
+    return scale(spread(g, x, axis, keepdims), np.where(endless, 1 / np.maximum(ties, 1), share))
 
 
 logsumexp_op: Op = Op(

@@ -32,7 +32,7 @@ def _scipy(name: str, x: Any, *before: Any) -> Any:
 
 def _bell(g: Any, x: Any) -> Any:
     """G * 2 / sqrt(pi) * exp(-x**2); beyond 40 that is 0 in any dtype, and x**2 would overflow."""
-    return g * (2 / math.sqrt(math.pi) * np.exp(-np.square(np.clip(x, -40.0, 40.0))))
+    return scale(g, 2 / math.sqrt(math.pi) * np.exp(-np.square(np.clip(x, -40.0, 40.0))))
 
 
 erf: Op = Op(partial(_scipy, "erf"), lambda g, y, x: _bell(g, x), name="erf", elementwise=True, samples=within(-2, 2))
