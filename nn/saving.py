@@ -16,7 +16,8 @@ def save(model: Module, path: AnyPath) -> None:
     """Save a network: its weights, and how it is built.
 
     The file is in the safetensors format, the weights under their names of `state_dict`, so other tools read it
-    too. It is replaced atomically: after a crash the old file or the new one is there, whole.
+    too. It is replaced atomically: after a crash the old file or the new one is there, whole. A checksum tells a later
+    `load` of damage.
 
     Parameters
     ----------

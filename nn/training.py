@@ -88,7 +88,7 @@ def fit(
     save_to
         A folder to save the run in after each epoch, all of it: weights, optimiser, schedule, random state,
         history. The same call resumes a run that was killed, and ends with exactly the weights of a run
-        that was not.
+        that was not. A folder with a run of other data, network, loss, optimiser, schedule or seed is refused.
     callbacks
         `Callback` objects, such as `EarlyStopping`, or functions of the `Training`, called after each epoch.
     metrics
@@ -110,7 +110,7 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        For data that can't be learnt from; nothing is changed then.
+        For data that can't be learnt from, and a folder that holds another run; nothing is changed then.
     FloatingPointError
         When loss or gradient become NaN or infinite, naming the first op that made it. The weights are those
         before that step.
