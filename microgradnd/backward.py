@@ -190,7 +190,8 @@ def as_seed(root: Node, grad: Any) -> np.ndarray:
                 f"backward starts from one number, but this is {describe(root)}: "
                 "reduce it, with .sum() or .mean(), or give the cotangent as backward(grad)"
             )
-        return _one(root.value.dtype).reshape(root.value.shape)
+        one = _one(root.value.dtype)
+        return one.reshape(root.value.shape) if root.value.ndim else one
     refuse_mask(grad, "backward(grad)")
     seed = np.array(grad.value if isinstance(grad, Node) else grad)
     if seed.shape != root.value.shape:

@@ -269,8 +269,9 @@ def find_origin(frame: Any, scope: Scope | None) -> Origin:
     opener = None if scope is None else scope._code
     while frame is not None:
         code = frame.f_code
-        inside = _inside.get(code.co_filename)
-        if inside is None:
+        try:
+            inside = _inside[code.co_filename]
+        except KeyError:
             # By module, not by folder: nn/ may lie elsewhere. Doctests bear the name of what they document.
             module = frame.f_globals.get("__name__") or ""
             inside = _inside[code.co_filename] = module.partition(".")[0] == _PACKAGE and code.co_filename[0] != "<"

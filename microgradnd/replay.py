@@ -160,8 +160,7 @@ class _Program:
 
     def forward(self, y: Node) -> list[str]:
         """Write the call of the op that made `y`; gives its arguments as they are written."""
-        op = y.op
-        assert op is not None
+        op: Any = y.op
         positional = [self.operand(x) for x in y.inputs or ()]
         named = [f"{key}={self.operand(x)}" for key, x in y.options.items()]
         call = f"{self.bind(op.name, op.forward)}({', '.join(positional + named)})"
@@ -180,8 +179,8 @@ class _Program:
 
     def backward(self, y: Node, written: list[str], grads: dict[int, Any]) -> None:
         """Write what each argument of the op that made `y` gets, and do it, to see what is to be made to fit."""
-        op, g, v = y.op, grads.pop(id(y)), self.names[id(y)]
-        assert op is not None
+        op: Any = y.op
+        g, v = grads.pop(id(y)), self.names[id(y)]
         if y.serial < latest_change[0]:
             refuse_stale(y)
         args, options = (g, y.value, *y.values), y.options

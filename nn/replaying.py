@@ -26,7 +26,7 @@ def may_replay(model: Module, loss: Callable[..., Any]) -> bool:
 def _is_known(function: Any) -> bool:
     """Whether a function, or the rules of an op, are this package's or NumPy's."""
     module = function.module if isinstance(function, mg.Op) else getattr(function, "__module__", "")
-    return isinstance(function, np.ufunc) or str(module).partition(".")[0] == mg.__name__
+    return isinstance(function, np.ufunc) or str(module).partition(".")[0] == __name__.partition(".")[0]
 
 
 def _functions(part: Module) -> Iterator[Any]:

@@ -1,8 +1,8 @@
 """Time a full training step of the public interface against plain hand-written NumPy.
 
-Both do the same arithmetic on the same weights and batch: forward, mean softmax cross-entropy, backward, SGD
+All do the same arithmetic on the same weights and batch: forward, mean softmax cross-entropy, backward, SGD
 update. Rounds are interleaved in one process with one BLAS thread; a ratio of 1.4 means that recording the
-graph and walking it back costs 40 % over writing the derivatives by hand.
+graph and walking it back costs 40 % over writing the derivatives by hand. A replay records the graph once.
 
     python tests/benchmarks/step.py [--rounds 15]
 """
@@ -19,6 +19,7 @@ from statistics import median  # noqa: E402
 
 import numpy as np  # noqa: E402
 
+import microgradnd as mg  # noqa: E402
 from microgradnd import nn  # noqa: E402
 
 SHAPES = {
@@ -89,15 +90,24 @@ def compare(name, rounds):
         optimizer.step()
         return loss
 
+    replay = mg.Replay(nn.cross_entropy(model(X), t), (X, t))
+
+    def replayed():
+        optimizer.zero_grad()
+        (loss,) = replay(X, t)
+        optimizer.step()
+        return loss
+
     def hand():
         return by_hand(weights, biases, X, t, 0.01)
 
     for _ in range(3):
         assert abs(float(ours().item()) - hand()) < 1e-4, "the two are not doing the same"
-    times = [(seconds(ours, repeat), seconds(hand, repeat)) for _ in range(rounds)]
-    ratios = [a / b for a, b in times]
+    times = [(seconds(ours, repeat), seconds(hand, repeat), seconds(replayed, repeat)) for _ in range(rounds)]
+    ratios = [a / b for a, b, _ in times]
     print(
-        f"{name:6s} hand-written {min(b for _, b in times) * 1e6:9.1f} us   ours / hand-written: {median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f})"
+        f"{name:6s} hand-written {min(b for _, b, _ in times) * 1e6:9.1f} us   ours / hand-written: {median(ratios):.3f} "
+        f"(min {min(ratios):.3f}, max {max(ratios):.3f})   replayed: {median(c / b for _, b, c in times):.3f}"
     )
 
 
