@@ -403,13 +403,15 @@ def unpack(flat: Any, shapes: list[tuple[int, ...]]) -> tuple[Any, ...]:
 
 def as_operand(x: Any, op: Op) -> Any:
     """An operand that is neither a tensor nor a plain number, as an array of real numbers."""
+    made_of = ""
     if type(x) is not _ndarray and not isinstance(x, np.generic):
         refuse_mask(x, f"`{op.name}`")
+        made_of = f", made of a {type(x).__name__}"
         x = np.asarray(x)
     kind = x.dtype.kind
     if kind not in "fiub":
         raise TypeError(
-            f"`{op.name}` can't compute with an operand of dtype {x.dtype}: "
+            f"`{op.name}` can't compute with an operand of dtype {x.dtype}{made_of}: "
             + ("complex numbers are out of scope here" if kind == "c" else "give it real numbers")
         )
     return x

@@ -91,6 +91,29 @@ def test_exceptions_with_other_arguments_keep_their_kind():
     assert "backward of `odd`" in error.value.__notes__[0]
 
 
+@pytest.mark.parametrize(
+    ("operand", "kind", "says"),
+    [
+        (
+            "ab",
+            TypeError,
+            r"`multiply` can't compute with an operand of dtype <U2, made of a str: give it real numbers",
+        ),
+        ({1: 2}, TypeError, r"dtype object, made of a dict"),
+        (2**70, None, ""),
+        ([2**70], TypeError, r"dtype object, made of a list"),
+    ],
+    ids="abcd",
+)
+def test_an_operand_that_is_no_array_of_numbers_is_named_by_its_type(operand, kind, says):
+    for act in (lambda: leaf(1) * operand, lambda: operand * leaf(1)):
+        if kind is None:
+            act().sum().backward()
+            continue
+        with pytest.raises(kind, match=says):
+            act()
+
+
 def test_objects_as_operands_are_named():
     for other in ("text", None, object(), [1, None], {1: 2}):
         with pytest.raises(TypeError, match=r"`add`|None"):
