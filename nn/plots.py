@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+_TOO_LARGE = 1e300  # from there on matplotlib's own arithmetic overflows
+
+
 def new_axes(ax: Any = None) -> Any:
     """The Axes given, or those of a new figure."""
     if ax is not None:
@@ -352,7 +355,7 @@ def plot_weights(weights: Any, shape: tuple[int, int] | None = None, *, columns:
     for i, image in enumerate(w):
         top, left = i // columns * (height + 1), i % columns * (width + 1)
         sheet[top : top + height, left : left + width] = image
-    limit = float(np.abs(w).max()) or 1.0
+    limit = float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) or 1.0
     drawn = ax.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight")
     ax.set(xticks=[], yticks=[], frame_on=False)
@@ -364,7 +367,8 @@ def plot_histograms(
 ) -> Any:
     """How activations, or with `y` gradients, are distributed in each layer: violins side by side.
 
-    Layers whose activations saturate, or whose gradients vanish or explode, stand out.
+    Layers whose activations saturate, or whose gradients vanish or explode, stand out. What can't be drawn, being NaN or
+    beyond 1e300, is counted below.
 
     Parameters
     ----------
@@ -387,12 +391,18 @@ def plot_histograms(
     >>> len(ax.get_xticklabels())
     2
     """
-    found = _layer_outputs(model, X) if y is None else _layer_gradients(model, X, y, loss)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told in the picture
+        found = _layer_outputs(model, X) if y is None else _layer_gradients(model, X, y, loss)
     ax = new_axes(ax)
-    ax.violinplot([np.ravel(values) for values in found.values()], showextrema=True, showmedians=True)
-    ax.set_xticks(range(1, len(found) + 1), list(found), rotation=30, ha="right")
+    drawn = {name: values[np.abs(values) < _TOO_LARGE] for name, values in found.items()}
+    lost = {name: values.size - drawn[name].size for name, values in found.items()}
+    places = {i: values for i, values in enumerate(drawn.values(), 1) if values.size}
+    if places:
+        ax.violinplot(list(places.values()), list(places), showextrema=True, showmedians=True)
+    labels = [name + (f"\n{n} NaN or too large" if n else "") for name, n in lost.items()]
+    ax.set_xticks(range(1, len(found) + 1), labels, rotation=30, ha="right")
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
-    ax.set(ylabel="activation" if y is None else "gradient")
+    ax.set(ylabel="activation" if y is None else "gradient", xlim=(0.5, len(found) + 0.5))
     return ax
 
 

@@ -114,6 +114,25 @@ def test_what_cannot_be_drawn_is_told_before_axes_are_made(draw, error, text):
     assert plt.get_fignums() == before
 
 
+@pytest.mark.parametrize(
+    ("factor", "labels"),
+    [
+        (1.0, ["layers.0\nDense", "layers.1\nDense"]),
+        (np.nan, ["layers.0\nDense\n60 NaN or too large", "layers.1\nDense\n40 NaN or too large"]),
+        (1e308, ["layers.0\nDense\n60 NaN or too large", "layers.1\nDense\n40 NaN or too large"]),
+    ],
+)
+def test_histograms_of_a_network_that_explodes_say_so(ax, factor, labels):
+    model = nn.MLP([2, 3, 2], "relu", init=nn.init.constant, seed=0)
+    for layer in model.layers:
+        layer.W.data = np.full(layer.W.shape, factor)
+    plots.plot_histograms(model, np.ones((20, 2)), ax=ax)
+    assert [t.get_text() for t in ax.get_xticklabels()] == labels
+    plots.plot_weights(np.array([[1.0, np.nan], [np.inf, -3.0], [0, 0], [0, 0]]), ax=ax)
+    assert ax.images[0].get_clim() == (-3, 3)
+    ax.figure.canvas.draw()
+
+
 def test_gradients_of_a_network_with_frozen_parameters(ax):
     model = nn.MLP([2, 3, 2], seed=0)
     model.layers[0].W.requires_grad = False
