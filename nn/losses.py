@@ -118,7 +118,7 @@ def _like(target: Any, prediction: Any) -> Any:
         return target
     if values.dtype.kind not in "fiub":
         raise TypeError(f"target has dtype {values.dtype}, expected real numbers")
-    return values.astype(prediction.dtype)
+    return values.astype(prediction.dtype, copy=False)
 
 
 def _check_targets(target: Any, is_right: Callable[[np.ndarray], np.ndarray], expected: str) -> None:

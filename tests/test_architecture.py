@@ -41,6 +41,7 @@ LAYERS = [
     "real_arrays",
     "tensor",
     "gradients",
+    "replay",
     "transforms",
     "checking",
     "gradcheck",

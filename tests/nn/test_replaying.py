@@ -45,6 +45,7 @@ REPLAYED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any]]] = {
     "float32": (lambda: nn.Sequential(nn.Dense(6, 3, "relu", seed=0, dtype=np.float32)), {}),
     "norm": (lambda: nn.Sequential(nn.Dense(6, 4, seed=0), nn.LayerNorm(4), nn.relu, nn.Dense(4, 3, seed=1)), {}),
     "residual": (lambda: nn.Sequential(nn.Residual(nn.Dense(6, 6, "silu", seed=0)), nn.Dense(6, 3, seed=1)), {}),
+    "numbers": (lambda: nn.MLP([6, 5, 3], seed=0), {"loss": nn.mse_loss}),
     "clipped": (lambda: nn.MLP([6, 5, 3], seed=0), {"clip_norm": 0.1, "clip_value": 0.01}),
     "stopped": (lambda: nn.MLP([6, 5, 3], seed=0), {"callbacks": [nn.EarlyStopping(monitor="loss", patience=1)]}),
     "told": (lambda: nn.MLP([6, 5, 3], seed=0), {"callbacks": [lambda training: None], "batch_size": 5}),
