@@ -188,7 +188,7 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     ----------
     model
         A network of two inputs, or a fitted classifier of scikit-learn's kind. With one output or two classes,
-        colours show the probability of the second, with a line where it is one half; else the class.
+        colours show the probability of the second (if it tells), with a line where it is one half; else the class.
     X, y
         Samples, shape (n, 2), which also set the range of the picture; and their classes, drawn as points.
     resolution
@@ -212,7 +212,7 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     'class'
     """
     boundary = _from_sklearn("inspection", "DecisionBoundaryDisplay")
-    X = as_array(X, "X").astype(float, copy=False)
+    frame, X = X, as_array(X, "X").astype(float, copy=False)
     check_finite(X, "X")
     if X.ndim != 2 or X.shape[1] != 2:
         raise ValueError(f"X has shape {X.shape}: a decision boundary is drawn in a plane, expected (n, 2)")
@@ -226,10 +226,14 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
     ax = new_axes(ax)
     two = len(classifier.classes_) == 2
     how: dict[str, Any] = {"response_method": "predict", "plot_method": "pcolormesh", "alpha": 0.4}
-    if two:
+    if two and hasattr(classifier, "predict_proba"):
         how = {"response_method": "predict_proba", "cmap": "RdBu_r", "levels": np.linspace(0, 1, 11), "alpha": 0.7}
-    display = boundary.from_estimator(classifier, X, grid_resolution=resolution, eps=0.5, ax=ax, **how)
-    if two:
+    elif two:
+        how["cmap"] = "RdBu_r"
+    # Who learnt from a frame wants one, with the names of its columns.
+    asked = frame if classifier is model and hasattr(frame, "columns") else X
+    display = boundary.from_estimator(classifier, asked, grid_resolution=resolution, eps=0.5, ax=ax, **how)
+    if "levels" in how:
         ax.contour(display.xx0, display.xx1, display.response, levels=[0.5], colors="k", linewidths=1)
     if y is not None:
         colours = (
@@ -241,7 +245,8 @@ def plot_decision_boundary(model: Any, X: Any, y: Any = None, *, resolution: int
                     *X[own].T, s=18, color=colours[i % len(colours)], edgecolor="k", linewidth=0.5, label=str(label)
                 )
         ax.legend(title="class", loc="best")
-    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    names = getattr(frame, "columns", ("$x_1$", "$x_2$"))
+    ax.set(xlabel=names[0], ylabel=names[1])
     return ax
 
 

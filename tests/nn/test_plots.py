@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
 from microgradnd import nn
 from microgradnd.nn import plots
@@ -148,6 +149,26 @@ def test_decision_boundary_of_a_network(trained, ax, outputs):
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1"]
     with pytest.raises(ValueError, match=r"expected \(n, 2\)"):
         plots.plot_decision_boundary(model, X[:, :1], ax=ax)
+
+
+class Frame:
+    """What a data frame is to NumPy, with names."""
+
+    columns = ("length", "width")
+
+    def __array__(self, dtype=None, copy=None):
+        return np.eye(2)
+
+
+def test_axes_are_called_as_the_columns_of_a_frame(ax):
+    plots.plot_decision_boundary(NETWORK, Frame(), resolution=10, ax=ax)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == Frame.columns
+
+
+def test_decision_boundary_of_a_classifier_without_probabilities(trained, ax):
+    _, X, y, _ = trained
+    plots.plot_decision_boundary(SVC().fit(X, y), X, y, resolution=10, ax=ax)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1"]
 
 
 def test_decision_boundary_of_an_estimator(trained, ax):
