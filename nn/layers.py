@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,7 @@ class Sequential(Module):
     >>> nn.Sequential(nn.Dense(64, 32, seed=0), nn.relu, nn.Dense(32, 10, seed=1))
     Sequential(
       layers.0: Dense(64, 32)
+      layers.1: relu
       layers.2: Dense(32, 10)
     )
     """
@@ -175,6 +176,11 @@ class Sequential(Module):
                 what = f"the class {layer.__name__}" if isinstance(layer, type) else type(layer).__name__
                 raise TypeError(f"Sequential: layer {i} is {what}, expected a module or function{way}")
         self.layers = list(layers)
+
+    def shown(self) -> Iterator[tuple[str, Any]]:
+        """The layers, functions too, and what else a subclass is made of."""
+        layers = {f"layers.{i}": layer for i, layer in enumerate(vars(self).get("layers", ()))}
+        yield from (layers | dict(self.named_children())).items()
 
     def forward(self, x: Any) -> Any:
         """Apply the layers one after the other."""

@@ -206,10 +206,16 @@ class Module:
         signature = inspect.signature(type(self).__init__)
         kept = {}
         for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_POSITIONAL:  # layers, which are shown as parts
+                continue
             value = vars(self).get(name, parameter.default)
             if name != "self" and not is_part(value) and _differ(value, parameter.default):
                 kept[name] = value
         return kept
+
+    def shown(self) -> Iterator[tuple[str, Any]]:
+        """What is printed below the module's first line: its parts, by name."""
+        return self.named_children()
 
     @reprlib.recursive_repr("...")
     def __repr__(self) -> str:
@@ -219,9 +225,9 @@ class Module:
             if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty
         }
         words = [
-            _brief(value) if name in required else f"{name}={_brief(value)}" for name, value in self.arguments().items()
+            brief(value) if name in required else f"{name}={brief(value)}" for name, value in self.arguments().items()
         ]
-        lines = [f"{name}: {part!r}" for name, part in self.named_children()]
+        lines = [f"{name}: {brief(part)}" for name, part in self.shown()]
         head = ", ".join(words)
         if not lines:
             return f"{type(self).__name__}({head})"
@@ -356,7 +362,13 @@ def _misfit(name: str, mine: np.ndarray, given: np.ndarray) -> str:
     return ""
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """A module as it prints itself, a function or op by its name, else what repr gives."""
+    if isinstance(value, mg.Op):
+        return value.name
+    if isinstance(value, functools.partial):
+        given = [*map(brief, value.args), *(f"{name}={brief(v)}" for name, v in value.keywords.items())]
+        return f"partial({', '.join([brief(value.func), *given])})"
     return value.__name__ if hasattr(value, "__name__") else str(value) if isinstance(value, np.dtype) else repr(value)
 
 

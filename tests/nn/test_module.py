@@ -298,15 +298,24 @@ def test_what_is_recorded_is_grouped_by_place_and_reported_at_the_users_line() -
 
 
 def test_the_structure_is_printed() -> None:
-    model = nn.Sequential(nn.Dense(4, 3, "relu", bias=False), nn.Residual(nn.Dense(3, 3)))
+    slope = functools.partial(nn.leaky_relu, slope=0.3)
+    model = nn.Sequential(
+        nn.Dense(4, 3, "relu", bias=False), slope, np.tanh, nn.Residual(nn.Dense(3, 3, slope), nn.relu)
+    )
     assert repr(model) == (
         "Sequential(\n"
         "  layers.0: Dense(4, 3, activation='relu', bias=False)\n"
-        "  layers.1: Residual(\n"
-        "    layers.0: Dense(3, 3)\n"
+        "  layers.1: partial(leaky_relu, slope=0.3)\n"
+        "  layers.2: tanh\n"
+        "  layers.3: Residual(\n"
+        "    layers.0: Dense(3, 3, activation=partial(leaky_relu, slope=0.3))\n"
+        "    layers.1: relu\n"
         "  )\n"
         ")"
     )
+    assert repr(nn.Sequential()) == "Sequential()"
+    del model.layers
+    assert repr(model) == "Sequential()"
 
 
 def test_arguments_that_compare_element_by_element_are_printed_too() -> None:
