@@ -343,6 +343,8 @@ def _array(value: Any) -> Any:
 
 
 def _differ(value: Any, default: Any) -> bool:
+    if isinstance(value, tuple) and value and all(part is default or part == default for part in value):
+        return False  # one number for each direction
     try:
         return value is not default and bool(value != default)
     except ValueError:  # a data frame compares element by element

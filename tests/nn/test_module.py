@@ -314,6 +314,7 @@ def test_the_structure_is_printed() -> None:
         ")"
     )
     assert repr(nn.Sequential()) == "Sequential()"
+    assert repr(nn.Conv2d(1, 2, 3, padding=1)) == "Conv2d(1, 2, (3, 3), padding=(1, 1))"
     del model.layers
     assert repr(model) == "Sequential()"
 
