@@ -343,9 +343,10 @@ def _array(value: Any) -> Any:
 
 
 def _differ(value: Any, default: Any) -> bool:
-    if isinstance(value, tuple) and value and all(part is default or part == default for part in value):
-        return False  # one number for each direction
+    """Whether a setting isn't its default; a pair of defaults, one for each direction, is one."""
     try:
+        if isinstance(value, tuple) and value:
+            return any(_differ(part, default) for part in value) and bool(value != default)
         return value is not default and bool(value != default)
     except ValueError:  # a data frame compares element by element
         return True

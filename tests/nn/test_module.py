@@ -332,6 +332,7 @@ def test_arguments_that_compare_element_by_element_are_printed_too() -> None:
             self.table = table
 
     assert repr(Net(Frame())) == "Net(table=a frame)"
+    assert repr(Net((np.ones(2), 3))) == "Net(table=(array([1., 1.]), 3))"
     assert repr(Net()) == "Net()"
 
 
