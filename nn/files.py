@@ -7,13 +7,15 @@ holds the old file or the new one, whole (Pillai et al., "All file systems are n
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import socket
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -199,11 +201,10 @@ def _stat_regular(target: Path) -> os.stat_result | None:
 
 def _keep_permissions(path: Path, old: os.stat_result) -> None:
     if hasattr(os, "chown"):
-        try:
+        with _where_possible():  # only a privileged user gives files away: else the new file is the writer's
             os.chown(path, old.st_uid, old.st_gid)
-        except PermissionError:
-            pass  # only a privileged user gives files away: then the new file is the writer's
-    path.chmod(stat.S_IMODE(old.st_mode))
+    with _where_possible():
+        path.chmod(stat.S_IMODE(old.st_mode))
 
 
 def _prefix(target: Path) -> str:
@@ -239,6 +240,17 @@ def _sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with _where_possible():
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _where_possible() -> Iterator[None]:
+    """Go on if the file system has no such thing as what is asked: some of those in networks and clouds."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS):
+            raise

@@ -1,5 +1,6 @@
 """Models and runs in files: round trips, crashes, and files that are not what they seem."""
 
+import errno
 import functools
 import importlib
 import json
@@ -292,6 +293,36 @@ def test_what_is_missing_names_the_extra_that_brings_it(monkeypatch, module, cal
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf'pip install "microgradnd\[{extra}\]"'):
         call()
+
+
+def unable(number, real, spared=lambda *arguments: False):
+    """A system call on a file system that has no such thing."""
+
+    def call(*arguments):
+        if not spared(*arguments):
+            raise OSError(number, os.strerror(number))
+        real(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EPERM])
+def test_file_systems_without_owners_modes_or_folders_that_can_be_flushed(saved, monkeypatch, number):
+    _, path = saved
+    monkeypatch.setattr(os, "fsync", unable(number, os.fsync, lambda fd: not stat.S_ISDIR(os.fstat(fd).st_mode)))
+    monkeypatch.setattr(os, "chown", unable(number, os.chown))
+    monkeypatch.setattr(os, "chmod", unable(number, os.chmod))
+    nn.save(network(1), path)
+    assert_same(nn.load(path).state_dict(), network(1).state_dict())
+
+
+def test_a_disk_that_fails_is_told_of(saved, monkeypatch):
+    _, path = saved
+    monkeypatch.setattr(os, "fsync", unable(errno.EIO, os.fsync))
+    with pytest.raises(OSError, match="Input/output error"):
+        nn.save(network(1), path)
+    assert_same(nn.load(path).state_dict(), network(0).state_dict())
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_a_full_disk_leaves_the_old_file(saved):
