@@ -298,7 +298,7 @@ def test_what_is_missing_names_the_extra_that_brings_it(monkeypatch, module, cal
 def unable(number, real, spared=lambda *arguments: False):
     """A system call on a file system that has no such thing."""
 
-    def call(*arguments):
+    def call(*arguments, **options):
         if not spared(*arguments):
             raise OSError(number, os.strerror(number))
         real(*arguments)
