@@ -74,7 +74,7 @@ def _written_since(array: Any, time: int) -> bool:
     if owner not in _parts:
         return False
     low, high = byte_bounds(array)
-    return any(t > time and start < high and low < end for (start, end), t in _parts[owner][1].items())
+    return any(t > time and start < high and low < end for (start, end), t in tuple(_parts[owner][1].items()))
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
