@@ -80,7 +80,7 @@ class Replay:
         del dv1, v1
         return (v3,), [[leaves[0], dw, False]]
     >>> value, = replay(np.array([[0.0, 0.0], [3.0, 0.0]]))
-    >>> float(value) == np.tanh(3.0)
+    >>> print(float(value) == np.tanh(3.0))
     True
     >>> w.grad.round(4)
     array([0.0296, 0.    ])
