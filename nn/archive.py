@@ -137,7 +137,7 @@ class _Packer:
             return self.number(x.item() if isinstance(x, np.generic) else x)
         if isinstance(x, list):
             return [self.describe(part, f"{path}.{i}") for i, part in enumerate(x)]
-        if isinstance(x, tuple):
+        if isinstance(x, tuple) and not hasattr(x, "_fields"):  # a named one would come back without its names
             return {MARK: "tuple", "items": self.describe(list(x), path)}
         if isinstance(x, dict):
             return self.mapping(x, path)

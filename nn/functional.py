@@ -72,7 +72,10 @@ def _with(part: Any, swapped: dict[int, Any]) -> Any:
             vars(twin)[name] = _with(value, swapped)
         return twin
     if isinstance(part, dict):
-        return {key: _with(value, swapped) for key, value in part.items()}
-    if type(part) in (list, tuple):
-        return type(part)(_with(value, swapped) for value in part)
+        made = copy.copy(part)
+        made.update((key, _with(value, swapped)) for key, value in part.items())
+        return made
+    if isinstance(part, list | tuple):
+        values = [_with(value, swapped) for value in part]
+        return type(part)(*values) if hasattr(part, "_fields") else type(part)(values)  # fields: of a named tuple
     return part

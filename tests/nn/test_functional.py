@@ -1,6 +1,7 @@
 """Networks as functions of their parameters, and their summary."""
 
-from typing import Any
+import collections
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -49,6 +50,36 @@ def test_hessian_vector_products_and_jacobians() -> None:
         params["layers.0.W"]
     )
     assert np.shape(J) == (2, 3, 2)
+
+
+class Pair(NamedTuple):
+    first: nn.Dense
+    second: nn.Dense
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [list, tuple, lambda parts: Pair(*parts), lambda parts: dict(enumerate(parts)),
+     lambda parts: collections.OrderedDict(enumerate(parts)), lambda parts: [{"deep": (parts,)}],
+     lambda parts: type("Parts", (list,), {})(parts)],
+    ids=["list", "tuple", "named tuple", "dict", "ordered dict", "nested", "subclass"],
+)  # fmt: skip
+def test_parameters_are_exchanged_wherever_parts_are_kept(hold: Any) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            self.parts = hold([nn.Dense(3, 4, "tanh", seed=0), nn.Dense(4, 2, seed=1)])
+
+        def forward(self, x: Any) -> Any:
+            parts = self.parts[0]["deep"][0] if isinstance(self.parts[0], dict) else self.parts
+            assert type(self.parts) is type(hold([1, 2])) or type(self.parts).__name__ == "Parts"
+            return parts[1](parts[0](x))
+
+    model, plain = Net(), nn.Sequential(nn.Dense(3, 4, "tanh", seed=0), nn.Dense(4, 2, seed=1))
+    found = mg.grad(lambda p: nn.cross_entropy(nn.functional_call(model, p, X), Y))(arrays(model))
+    expected = mg.grad(lambda p: nn.cross_entropy(nn.functional_call(plain, p, X), Y))(arrays(plain))
+    for a, b in zip(found.values(), expected.values(), strict=True):
+        assert b.any()
+        np.testing.assert_array_equal(a, b)
 
 
 def test_shared_layers_stay_shared_and_statistics_are_kept() -> None:

@@ -1,5 +1,6 @@
 """Models and runs in files: round trips, crashes, and files that are not what they seem."""
 
+import collections
 import errno
 import functools
 import importlib
@@ -215,6 +216,8 @@ def test_trees_of_plain_data_come_back():
         np.testing.assert_array_equal(twin.random(5), rng.random(5))
     with pytest.raises(TypeError, match=r"a\.1 is object"):
         pack({"a": [1, object()]})
+    with pytest.raises(TypeError, match="a is Point, which no file holds"):
+        pack({"a": collections.namedtuple("Point", "x y")(1, 2)})
 
 
 # -- places to write to --------------------------------------------------------------------------------
