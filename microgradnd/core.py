@@ -406,6 +406,8 @@ def as_operand(x: Any, op: Op) -> Any:
     made_of = ""
     if type(x) is not _ndarray and not isinstance(x, np.generic):
         refuse_mask(x, f"`{op.name}`")
+        if isinstance(x, np.matrix):
+            raise TypeError(f"`{op.name}` takes no np.matrix, whose * is a matrix product: give np.asarray(m), with @")
         made_of = f", made of a {type(x).__name__}"
         x = np.asarray(x)
     kind = x.dtype.kind

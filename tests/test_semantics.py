@@ -155,6 +155,15 @@ def test_a_mask_is_never_lost_in_silence():
     assert x.grad is None
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_a_matrix_whose_product_differs_is_refused_as_an_operand_and_taken_as_data():
+    m, x = np.matrix([[1.0, 2.0], [3.0, 4.0]]), leaf([[1.0, 1.0], [1.0, 0.0]])
+    for act in (lambda: m * x, lambda: x * m, lambda: m @ x, lambda: x + m):
+        with pytest.raises(TypeError, match=r"np\.matrix.*matrix product.*np\.asarray"):
+            act()
+    assert mg.tensor(m).tolist() == [[1, 2], [3, 4]]
+
+
 def test_a_subclass_of_ndarray_is_an_array():
     class Special(np.ndarray):
         pass
