@@ -177,6 +177,11 @@ def recorded():
     return np.sum(x * X), X
 
 
+def doubled_and_its_data():
+    x = leaf(1.0)
+    return x * 2, [x.data]
+
+
 def replay_of_recorded():
     y, X = recorded()
     return mg.Replay(y, [X])
@@ -190,6 +195,7 @@ def freed():
 
 REFUSED = [
     (lambda: mg.Replay(np.sum(leaf([1.0])), [np.ones(2)]), ValueError, "input 0 played no part.*give the very arrays"),
+    (lambda: mg.Replay(*doubled_and_its_data()), ValueError, "input 0 played no part"),
     (lambda: mg.Replay(mg.tensor(1.0), ()), TypeError, "a replay is of recorded tensors, got .*tensor of shape"),
     (lambda: mg.Replay(3.0, ()), TypeError, "a replay is of recorded tensors, got 3.0"),
     (lambda: mg.Replay(leaf([1.0, 2.0]) * 2, ()), RuntimeError, "backward starts from one number"),
