@@ -73,6 +73,15 @@ def test_going_backward_after_a_step_raises() -> None:
     shown(caught.value)
 
 
+def test_writing_through_a_detached_twin_raises() -> None:
+    w = mg.tensor([1.0, 2.0], requires_grad=True, name="w")
+    loss = (w * w).sum()
+    w.detach()[0] = 0.0
+    with pytest.raises(RuntimeError) as caught:
+        loss.backward()
+    shown(caught.value)
+
+
 def test_drawing_after_a_step_marks_what_changed() -> None:
     w = mg.tensor([1.0, 2.0], requires_grad=True, name="w")
     loss = (w * w).sum()
