@@ -1,8 +1,8 @@
 """Time an epoch of `nn.fit` on the digits against a hand-written NumPy loop and scikit-learn's MLPClassifier.
 
 All train the same network on the same rows in float64: the same solver, rate and batches, shuffled. The loop by
-hand and `fit` both report mean loss and accuracy of the epoch, scikit-learn its loss. Rounds are interleaved in
-one process with one BLAS thread.
+hand and `fit` both report mean loss and accuracy of the epoch, scikit-learn its loss; it runs by `fit`, and once
+more by `partial_fit` for each batch. Rounds are interleaved in one process with one BLAS thread.
 
     python tests/benchmarks/fit.py [--rounds 9] [--epochs 20]
 """
@@ -67,15 +67,29 @@ def with_fit(X, y, epochs, solver, batch, hidden, metrics=None):
     nn.fit(model, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch, seed=0, progress=False, metrics=metrics)
 
 
-def with_sklearn(X, y, epochs, solver, batch, hidden):
-    network = MLPClassifier(
+def sklearn_network(epochs, solver, batch, hidden):
+    return MLPClassifier(
         (hidden,), activation="tanh", solver=solver, batch_size=batch, momentum=0.0, alpha=0.0,
         learning_rate_init=LR if solver == "sgd" else 1e-3, max_iter=epochs, tol=0.0, n_iter_no_change=epochs,
         random_state=0,
     )  # fmt: skip
+
+
+def with_sklearn(X, y, epochs, solver, batch, hidden):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        network.fit(X, y)
+        sklearn_network(epochs, solver, batch, hidden).fit(X, y)
+
+
+def with_sklearn_batches(X, y, epochs, solver, batch, hidden):
+    """As one trains it where the loop is one's own."""
+    network, rng, classes = sklearn_network(epochs, solver, batch, hidden), np.random.default_rng(0), np.unique(y)
+    warnings.filterwarnings("ignore", "Got `batch_size`")  # the last batch has fewer rows
+    for _ in range(epochs):
+        order = rng.permutation(len(X))
+        for start in range(0, len(X), batch):
+            rows = order[start : start + batch]
+            network.partial_fit(X[rows], y[rows], classes=classes)
 
 
 def milliseconds(epochs, function, *arguments):
@@ -89,6 +103,7 @@ def compare(solver, batch, hidden, rounds, epochs):
         "nn.fit": (with_fit, solver, batch, hidden),
         "nn.fit, metrics=()": (with_fit, solver, batch, hidden, ()),
         "scikit-learn": (with_sklearn, solver, batch, hidden),
+        "its partial_fit": (with_sklearn_batches, solver, batch, hidden),
     }
     if solver == "sgd":
         runs = {"hand-written NumPy": (by_hand, batch, hidden, np.random.default_rng(0))} | runs
