@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .arguments import as_number, as_size
+from .history import better
 
 if TYPE_CHECKING:
     from .training import Training
@@ -77,20 +78,6 @@ def _as_callback(candidate: Any) -> Callback:
     return _EachEpoch(candidate)
 
 
-_RISING = ("acc", "score", "r2", "f1", "auc", "precision", "recall")
-_FALLING = ("loss", "error", "mse", "mae", "entropy", "divergence", "perplexity", "deviance")
-
-
-def _better(monitor: str) -> str:
-    """Which way a measure of this name gets better, as far as a name tells."""
-    known = {way for way, words in (("max", _RISING), ("min", _FALLING)) if any(word in monitor for word in words)}
-    if len(known) != 1:
-        raise ValueError(
-            f"whether {monitor!r} is better when it falls or when it rises is unknown: give mode='min' or 'max'"
-        )
-    return known.pop()
-
-
 class EarlyStopping(Callback):
     """Stop when a measure no longer gets better, and restore the weights of its best epoch.
 
@@ -145,7 +132,7 @@ class EarlyStopping(Callback):
             raise ValueError(f"mode is {mode!r}, expected 'min' or 'max'")
         self.monitor, self.patience = monitor, as_size(patience, "patience")
         self.min_delta, self.restore = as_number(min_delta, "min_delta", "[0, inf)"), restore
-        self.sign = -1.0 if (mode or _better(monitor)) == "max" else 1.0
+        self.sign = -1.0 if (mode or better(monitor)) == "max" else 1.0
         self._forget()
 
     def _forget(self) -> None:

@@ -8,6 +8,19 @@ from typing import Any
 
 import numpy as np
 
+_RISING = ("acc", "score", "r2", "f1", "auc", "precision", "recall")
+_FALLING = ("loss", "error", "mse", "mae", "entropy", "divergence", "perplexity", "deviance")
+
+
+def better(measure: str) -> str:
+    """Which way a measure of this name gets better, as far as a name tells."""
+    known = {way for way, words in (("max", _RISING), ("min", _FALLING)) if any(word in measure for word in words)}
+    if len(known) != 1:
+        raise ValueError(
+            f"whether {measure!r} is better when it falls or when it rises is unknown: give mode='min' or 'max'"
+        )
+    return known.pop()
+
 
 class History(Mapping[str, list[float]]):
     """What `fit` returns: a mapping from a measure to its values, one per finished epoch.
@@ -63,12 +76,26 @@ class History(Mapping[str, list[float]]):
         """Add the loss of one step."""
         self._batch_losses.append(loss)
 
-    def best(self, measure: str, mode: str = "min") -> int:
-        """The epoch, counted from 0, with the least (or with ``mode="max"`` the greatest) value of a measure."""
-        if mode not in ("min", "max"):
+    def best(self, measure: str, mode: str | None = None) -> int:
+        """The epoch, counted from 0, in which a measure was best.
+
+        Parameters
+        ----------
+        measure
+            One of the keys.
+        mode
+            ``"min"`` or ``"max"``: which way is better. By default least for losses and errors, greatest for
+            accuracies and scores; a measure whose name doesn't tell needs it.
+
+        Raises
+        ------
+        ValueError
+            If which way is better is unknown.
+        """
+        if mode not in ("min", "max", None):
             raise ValueError(f"mode={mode!r}, expected 'min' or 'max'")
         values = self[measure]
-        return int(np.nanargmin(values) if mode == "min" else np.nanargmax(values))
+        return int(np.nanargmin(values) if (mode or better(measure)) == "min" else np.nanargmax(values))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw losses and metrics over epochs; gives the matplotlib Axes."""

@@ -490,6 +490,18 @@ def test_early_stopping_knows_which_way_is_better(blobs):
         trained(*blobs, callbacks=[nn.EarlyStopping()])
 
 
+def test_the_best_epoch_is_that_of_the_least_loss_and_the_greatest_accuracy():
+    history = nn.History()
+    for loss, accuracy, logit in [(0.9, 0.5, 1.0), (0.4, 0.8, 3.0), (0.6, 0.7, 2.0)]:
+        history.append({"loss": loss, "val_accuracy": accuracy, "mean_logit": logit})
+    assert history.best("loss") == history.best("val_accuracy") == history.best("mean_logit", "max") == 1
+    assert history.best("val_accuracy", mode="min") == 0
+    with pytest.raises(ValueError, match="'mean_logit' is better when it falls or when it rises is unknown"):
+        history.best("mean_logit")
+    with pytest.raises(ValueError, match="mode='least', expected 'min' or 'max'"):
+        history.best("loss", "least")
+
+
 @pytest.mark.parametrize(("patience", "error"), [(0, ValueError), (float("nan"), ValueError), ("3", TypeError)])
 def test_patience_is_a_number_of_epochs(patience, error):
     with pytest.raises(error, match="patience="):
