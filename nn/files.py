@@ -107,7 +107,8 @@ def read_arrays(path: AnyPath) -> tuple[dict[str, Array], dict[str, str]]:
 
     if metadata.pop(CHECKSUM, None) not in (None, _checksum(arrays, metadata)):
         raise ValueError(
-            f"{str(file)!r} is damaged: its contents don't fit the checksum they were saved with; take another copy"
+            f"{str(file)!r} is damaged: its contents don't fit the checksum they were saved with; take another copy. "
+            f"(A program that changes such a file leaves {CHECKSUM!r} out of its metadata.)"
         )
     return arrays, metadata
 
