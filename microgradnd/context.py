@@ -192,7 +192,22 @@ class Scope:
     def run(
         cls, name: str, opaque: bool, function: Callable[..., R], inputs: tuple[Any, ...], options: dict[str, Any]
     ) -> R:
-        """``function(*inputs, **options)`` in a scope of its own: what layers are called through, sooner than ``with``."""
+        """Call a function in a scope of its own: what layers are called through, sooner than ``with``.
+
+        Parameters
+        ----------
+        name, opaque
+            As for the scope itself.
+        function, inputs, options
+            What is called, as ``function(*inputs, **options)``; its result is given back.
+
+        Examples
+        --------
+        >>> import microgradnd as mg
+        >>> x = mg.tensor(2.0, requires_grad=True)
+        >>> mg.scope.run("twice", False, lambda x: x + x, (x,), {}).scope.name
+        'twice'
+        """
         scope = _new(cls)
         scope.name, scope.opaque = name, opaque
         outside = CALL.scope
