@@ -153,14 +153,14 @@ def _recognise(head: bytes, size: int) -> str:
 
 
 def as_path(path: AnyPath) -> Path:
-    """A path, or an error that says what a path is."""
+    """A path, its ``~`` the user's home; or an error that says what a path is."""
     try:
         text = os.fsdecode(path)
     except TypeError:
         raise TypeError(f"{path!r} is no path: give text or a pathlib.Path") from None
     if not text:
         raise ValueError("the path is empty: give the name of a file or folder ('.' for the one you are in)")
-    return Path(text)
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - which leaves ~ alone where there is no home
 
 
 def write_atomically(path: AnyPath, content: bytes) -> None:

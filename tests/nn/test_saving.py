@@ -232,6 +232,17 @@ def test_links_stay_links_and_permissions_stay(tmp_path):
     assert_same(nn.load(real).state_dict(), network(1).state_dict())
 
 
+def test_home_is_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    nn.save(network(), "~/model")
+    assert_same(nn.load(Path("~/model")).state_dict(), network().state_dict())
+    start("~/run", epochs=1)
+    assert {p.name for p in (tmp_path / "home").iterdir()} == {"model", "run"}
+    assert [p.name for p in tmp_path.iterdir()] == ["home"]
+
+
 @pytest.mark.parametrize("path", [str, Path, os.fsencode])
 def test_paths_of_every_kind(tmp_path, path):
     nn.save(network(), path(tmp_path / "mödel 'x'"))
