@@ -18,7 +18,7 @@ from .module import Module, is_own
 def may_replay(model: Module, loss: Callable[..., Any]) -> bool:
     """Whether all that a step runs is this package's; buffers and random generators are the caller's to look for."""
     return is_own(loss) and all(
-        is_own(type(part)) and "forward" not in vars(part) and all(map(_is_known, _functions(part)))
+        is_own(type(part)) and is_own(part.forward) and all(map(_is_known, _functions(part)))
         for part in model.modules()
     )
 

@@ -99,6 +99,17 @@ def test_what_might_differ_from_step_to_step_is_not_replayed(name: str, replays:
     assert not replays
 
 
+def test_a_class_whose_forward_was_exchanged_is_not_replayed(
+    replays: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    forward = nn.Dense.forward
+    monkeypatch.setattr(nn.Dense, "forward", lambda self, x: (calls.append(x), forward(self, x))[1])
+    weights_and_losses(lambda: nn.Dense(6, 3, seed=0))
+    assert not replays
+    assert len(calls) >= 6 * 11
+
+
 def test_what_a_callback_changes_between_epochs_holds(replays: list[tuple[int, ...]]) -> None:
     model = nn.MLP([6, 5, 3], seed=0)
     first, last = model.layers
