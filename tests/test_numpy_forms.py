@@ -101,3 +101,43 @@ def test_a_form(call: str) -> None:
             return tuple(part for part in parts(y) if isinstance(part, mg.Tensor))
 
         assert mg.gradcheck(f, *(OPERANDS[k] for k in names))
+
+
+# In float32 these compute in float64 because they are told to, or are given it: coordinates of their own.
+WIDE = re.compile(r"f8|float64|float16|float_power|^np\.gradient\(\w, (np\.array|\[)")
+
+
+def recorded(roots: list[Any]) -> list[Any]:
+    """The tensors behind some results that an op gave."""
+    seen: dict[int, Any] = {}
+    while roots:
+        t = roots.pop()
+        if isinstance(t, mg.Tensor) and t.op and t.serial not in seen:
+            seen[t.serial] = t
+            roots += t.inputs or ()
+    return list(seen.values())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("call", [call for call in FORMS if not (WIDE.search(call) or REFUSED.search(call))])
+def test_a_form_in_float32(call: str) -> None:
+    """The dtype is NumPy's; and where that is float32, nothing behind it or its derivatives is wider."""
+    narrow = {k: v.astype(np.float32) for k, v in OPERANDS.items()}
+    xs = {k: mg.tensor(v, requires_grad=True) for k, v in narrow.items()}
+    try:
+        expected = evaluate(call, narrow)
+    except Exception:
+        return  # NumPy's errors are tested above
+    tracked = [y for y in parts(evaluate(call, xs)) if isinstance(y, mg.Tensor) and y.requires_grad]
+    floats = [y for y in parts(expected) if isinstance(y, np.ndarray | np.generic) and y.dtype.kind == "f"]
+    if any(y.dtype != np.float32 for y in floats):
+        return
+    with np.errstate(all="ignore"):
+        found = list(tracked)
+        for _ in range(2):
+            ones = [(y, np.ones(y.shape, np.float32)) for y in tracked]
+            tracked = [g for y, w in ones for g in mg.gradients(y, [*xs.values()], w, create_graph=True)]
+            tracked = [g for g in tracked if g.requires_grad]
+            found += tracked
+    behind = {v.dtype for t in recorded(found) for v in (t.data, *t.values) if isinstance(v, np.ndarray | np.generic)}
+    assert not {d for d in behind if d.kind == "f"} - {np.dtype(np.float32)}

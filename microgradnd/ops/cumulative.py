@@ -283,9 +283,9 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """
     parts = [diff(np.reshape(ary, -1))]
     if to_begin is not None:
-        parts.insert(0, np.reshape(to_begin, -1))
+        parts.insert(0, cast(np.reshape(to_begin, -1), ary.dtype, "np.ediff1d"))
     if to_end is not None:
-        parts.append(np.reshape(to_end, -1))
+        parts.append(cast(np.reshape(to_end, -1), ary.dtype, "np.ediff1d"))
     return np.concatenate(parts)
 
 

@@ -439,8 +439,9 @@ def linspace(
     """
     refuse("np.linspace", device=device)
     width = stop - start
-    share = np.linspace(0.0, 1.0, num, endpoint=endpoint).reshape((-1,) + (1,) * np.ndim(width))
-    y = np.moveaxis(start + width * share, 0, axis)
+    kind = np.linspace(values(start), values(stop), 0).dtype
+    share = np.linspace(0.0, 1.0, num, endpoint=endpoint, dtype=kind).reshape((-1,) + (1,) * np.ndim(width))
+    y = np.moveaxis(np.where(share == 1, stop, start + width * share), 0, axis)  # the end itself, not rounded
     y = cast(y, dtype, "np.linspace")
     return (y, width / (num - 1 if endpoint else num)) if retstep else y
 
@@ -471,6 +472,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     >>> mg.grad(lambda a: mg.geomspace(a, 9.0, 3)[1])(1.0)
     array(1.5)
     """
+    kind = np.geomspace(values(start), values(stop), 0, dtype=dtype).dtype
+    start, stop = (cast(end, kind, "np.geomspace") for end in (start, stop))
     sign = np.sign(values(start))
     exponents = np.linspace(np.log(start * sign), np.log(stop * sign), num, endpoint, axis=axis)
-    return cast(sign * np.exp(exponents), dtype, "np.geomspace")
+    return cast(sign * np.exp(exponents), kind, "np.geomspace")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import microgradnd as mg
+from microgradnd.dispatch import values
 
 V = np.array([0.3, -1.2, 2.0, 0.7, 1.1])
 M = np.array([[0.3, 2.0, 0.15, 0.7], [-1.3, 0.45, -0.9, 0.05], [1.1, 0.2, 0.6, -0.4]])
@@ -71,6 +72,23 @@ def test_float32_stays_float32() -> None:
     x = mg.tensor(M.astype(np.float32), requires_grad=True)
     for y in (np.median(x), np.quantile(x, 0.3), np.average(x), np.cov(x), np.trapezoid(x), *np.gradient(x)):
         assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "dtypes", [(np.float32, np.float32), (np.float16, np.float32), (np.float32, int), (int, np.float16)]
+)
+@pytest.mark.parametrize("function", [np.linspace, np.logspace, np.geomspace])
+def test_spaces_have_numpys_dtype_and_their_ends_exactly(function: Any, dtypes: Any) -> None:
+    start, stop = (np.array(end).astype(d) for end, d in zip(([1.1, 2.0], [3.3, 4.0]), dtypes, strict=True))
+    xs = [mg.tensor(end, requires_grad=end.dtype.kind == "f") for end in (start, stop)]
+    for arguments in [xs, [xs[0], 3.0], [1, xs[1]]]:
+        if not any(isinstance(x, mg.Tensor) and x.requires_grad for x in arguments):
+            continue
+        y, expected = (function(*(values(arguments) if plain else arguments), 4) for plain in (False, True))
+        assert y.dtype == expected.dtype
+        np.testing.assert_allclose(y.data, expected, rtol=1e-2 if np.float16 in dtypes else 1e-5)
+        if function is np.linspace:
+            np.testing.assert_array_equal(y.data[[0, -1]], expected[[0, -1]])
 
 
 @pytest.mark.parametrize(
