@@ -135,7 +135,7 @@ def as_labels(y: Array, n_classes: int, name: str = "y") -> Array:
     Traceback (most recent call last):
     ValueError: label 3 in row 1 of y, but the network has 3 outputs: labels go 0..2
     """
-    if y.ndim == 2 and y.shape[1] == 1 and n_classes > 1:
+    if y.ndim == 2 and y.shape[1] == 1 and (n_classes > 1 or (y != 1).any()):  # else the probability of the only class
         y = y[:, 0]
     if y.ndim != 1:
         return y
@@ -150,7 +150,11 @@ def as_labels(y: Array, n_classes: int, name: str = "y") -> Array:
     if outside.any():
         row = int(outside.argmax())
         raise ValueError(
-            f"label {y[row]:.0f} in row {row} of {name}, but the network has {n_classes} outputs: "
-            f"labels go 0..{n_classes - 1}"
+            f"label {y[row]:.0f} in row {row} of {name}, but the network has {n_classes} output{'s' * (n_classes > 1)}: "
+            + (
+                f"labels go 0..{n_classes - 1}"
+                if n_classes > 1
+                else "give it one per class, or loss=nn.binary_cross_entropy"
+            )
         )
     return y.astype(np.intp)

@@ -151,6 +151,16 @@ def test_validation_on_longer_sequences(rng):
     assert history["val_accuracy"][0] == np.mean(found.argmax(-1) == data[1][1])
 
 
+@pytest.mark.parametrize("form", [(90,), (90, 1)])
+@pytest.mark.parametrize("dtype", [bool, int, float])
+def test_a_single_output_for_two_classes_is_told_of_the_other_loss(form, dtype):
+    y = (np.arange(90) >= 60).astype(dtype).reshape(form)
+    with pytest.raises(
+        ValueError, match=r"label 1 in row 60 of y, but the network has 1 output: .*binary_cross_entropy"
+    ):
+        nn.fit(network(sizes=(2, 4, 1)), np.zeros((90, 2)), y)
+
+
 def test_a_single_class_is_always_right(blobs):
     model = network(sizes=(2, 4, 1))
     history = nn.fit(model, blobs[0], np.zeros(90, int), epochs=1, seed=0)
