@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..dispatch import implements, refuse
+from ..dispatch import composed, implements, refuse
 from .arithmetic import where
 from .indexing import read, scatter
 from .shape import as_array, moveaxis, ravel, reshape
@@ -103,7 +103,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(ravel(v), k)
 
 
-@implements(np.tril)
+@composed(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """`np.tril`: zero above the diagonal.
 
@@ -118,7 +118,7 @@ def tril(m: Any, k: int = 0) -> Any:
     return where(np.tril(np.ones(m.shape[-2:], bool), k), m, 0)
 
 
-@implements(np.triu)
+@composed(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """`np.triu`: zero below the diagonal.
 

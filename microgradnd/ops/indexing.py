@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..backward import sum_to
 from ..core import Node, Op, sample
-from ..dispatch import any_tracked, as_tensors, implements, refuse, refuses, values
+from ..dispatch import any_tracked, as_tensors, composed, implements, refuse, refuses, values
 from ..messages import describe, refuse_mask
 from ._samples import calls, normal
 from .arithmetic import where
@@ -367,7 +367,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return result
 
 
-@implements(np.choose)
+@composed(np.choose)
 def choose(a: Any, choices: Any, out: None = None, mode: Any = "raise") -> Any:
     """`np.choose`: each element from the choice that the integer at its place numbers.
 

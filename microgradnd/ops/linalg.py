@@ -707,7 +707,7 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
     return np.einsum(*pairs, ends, out=out, optimize="greedy")
 
 
-@implements(np.linalg.cond)
+@composed(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
     """`np.linalg.cond`: the condition number, in a matrix norm; by default the spectral one.
 

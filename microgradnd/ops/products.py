@@ -174,6 +174,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return reshape(matmul(rows, columns), (*shape[0], *shape[1]))
 
 
+@composed(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Any:
     """`np.vecdot`: sums of products along one axis.
 
@@ -227,7 +228,6 @@ def vecmat(x1: Any, x2: Any, /) -> Any:
     return matmul(as_array(x1)[..., None, :], x2)[..., 0, :]
 
 
-implements(np.vecdot)(vecdot)
 if hasattr(np, "matvec"):  # NumPy 2.2
     implements(np.matvec)(matvec)
     implements(np.vecmat)(vecmat)
