@@ -71,7 +71,7 @@ def _relu(x: Any) -> Any:
 
 relu = mg.op(
     _relu,
-    lambda g, y, x: g * (y > 0),
+    lambda g, y, x: g * (y > 0.0),
     name="relu",
     formula="max({0}, 0)",
     elementwise=True,

@@ -68,8 +68,8 @@ arctan: Op = Op(np.arctan, _arctan_vjp, elementwise=True, samples=within(-3, 3))
 
 sinh: Op = Op(np.sinh, lambda g, y, x: scale(g, np.cosh(x)), elementwise=True, samples=within(-2, 2))
 cosh: Op = Op(np.cosh, lambda g, y, x: scale(g, np.sinh(x)), elementwise=True, samples=within(-2, 2))
-# (1 - y)(1 + y) keeps the digits that 1 - y**2 cancels where tanh saturates.
-tanh: Op = Op(np.tanh, lambda g, y, x: g * ((1 - y) * (1 + y)), elementwise=True, samples=within(-2, 2))
+# (1 - y)(1 + y) keeps the digits that 1 - y**2 cancels where tanh saturates; NumPy takes floats sooner than ints.
+tanh: Op = Op(np.tanh, lambda g, y, x: g * ((1.0 - y) * (1.0 + y)), elementwise=True, samples=within(-2, 2))
 arcsinh: Op = Op(np.arcsinh, lambda g, y, x: over(g, np.hypot(1.0, x)), elementwise=True, samples=within(-3, 3))
 arccosh: Op = Op(
     np.arccosh,
