@@ -166,6 +166,8 @@ def as_path(path: AnyPath) -> Path:
 def write_atomically(path: AnyPath, content: bytes) -> None:
     """Replace the file at `path` by one of this content: wholly, or not at all."""
     target = as_path(path).resolve()  # through symbolic links, so that they stay
+    if os.fsdecode(path).endswith(("/", os.sep)):
+        raise _names_folder(target)
     old = _stat_regular(target)
     _sweep(target)
     temporary = target.with_name(f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -194,10 +196,14 @@ def _stat_regular(target: Path) -> os.stat_result | None:
             raise FileNotFoundError(f"there is no folder '{target.parent}' to save in: make it first") from None
         return None
     if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(f"'{target}' is a folder: give a file in it, such as '{target / 'model.safetensors'}'")
+        raise _names_folder(target)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(f"'{target}' is a device or pipe, and can't be replaced by a file")
     return found
+
+
+def _names_folder(target: Path) -> IsADirectoryError:
+    return IsADirectoryError(f"'{target}' is a folder: give a file in it, such as '{target / 'model.safetensors'}'")
 
 
 def _keep_permissions(path: Path, old: os.stat_result) -> None:

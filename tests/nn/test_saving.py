@@ -253,6 +253,7 @@ def test_paths_of_every_kind(tmp_path, path):
     ("path", "error", "text"),
     [
         (".", IsADirectoryError, "is a folder: give a file in it"),
+        ("new/", IsADirectoryError, "new' is a folder: give a file in it"),
         ("no/such/model", FileNotFoundError, "there is no folder"),
         ("/dev/full", OSError, "device or pipe"),
         ("/sys/model", PermissionError, "'/sys/model'"),  # where not even a privileged user can write
