@@ -13,6 +13,7 @@ import itertools
 import keyword
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -148,6 +149,7 @@ class _Program:
         self.lines: list[str] = []
 
     def write(self) -> str:
+        """The whole function: forward, then backward, youngest first."""
         calls = [self.forward(y) for y in self.nodes]
         if self.unused:
             raise ValueError(
@@ -226,8 +228,9 @@ class _Program:
     # -- names -------------------------------------------------------------------------------
     def fresh(self, name: str) -> str:
         """A name like this one that nothing has yet."""
-        name = re.sub(r"\W", "_", name)
-        name = name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
+        name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))  # as Python reads identifiers
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("__"):
+            name = f"_{name}"
         found = next(
             n for n in itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2))) if n not in self.taken
         )

@@ -1,6 +1,7 @@
 """Replays: the numbers of an eager pass to the last bit, on other arrays; readable programs; what they refuse."""
 
 import gc
+import unicodedata
 import weakref
 
 import numpy as np
@@ -130,10 +131,10 @@ def test_what_is_done_with_is_let_go_and_the_graph_is_not_kept():
 
 
 @pytest.mark.parametrize(
-    "name", ["x0", "v1", "dv1", "dx0", "leaves", "one", "sum", "class", "my w", "ü", "4", "", None]
+    "name", ["x0", "v1", "dv1", "dx0", "leaves", "one", "sum", "class", "__debug__", "my w", "ü", "ﬁ", "4", "", None]
 )
 def test_names_never_clash(name):
-    w, other = leaf([1.0, 2.0], name), leaf([3.0, 4.0], name)
+    w, other = leaf([1.0, 2.0], name), leaf([3.0, 4.0], name and unicodedata.normalize("NFKC", name))
     X = np.array([0.5, 0.25])
     replay = mg.Replay(np.sum(np.sum(w * X) * other * w), [X])
     assert replay.source.count("def ") == 1
