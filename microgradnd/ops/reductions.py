@@ -625,6 +625,7 @@ def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO, initi
 
 
 def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    x = np.asarray(x) if np.result_type(x).kind == "f" else np.asarray(x, float)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(over="ignore", divide="ignore"):

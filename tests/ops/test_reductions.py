@@ -152,6 +152,14 @@ def test_of_nothing_but_an_initial_value(agrees: Any, function: Any, axis: Any) 
     agrees(lambda x, first: function(x, axis=axis, initial=2.0) * first, np.zeros((0, 3)), np.array(1.5))
 
 
+@pytest.mark.parametrize(
+    "x", [[1, 2], np.array([3, 250], np.uint8), np.array([True, False]), mg.tensor([[1, 2]]), 3, 2.5]
+)
+def test_logsumexp_of_whole_numbers(x: Any) -> None:
+    values = np.asarray(x, float)
+    np.testing.assert_allclose(np.asarray(mg.logsumexp(x)), values.max() + np.log(np.exp(values - values.max()).sum()))
+
+
 def test_logsumexp_of_nothing_is_the_logarithm_of_zero():
     x = mg.tensor(np.zeros((2, 0)), requires_grad=True)
     y = mg.logsumexp(x, axis=1)
