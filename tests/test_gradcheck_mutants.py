@@ -13,8 +13,8 @@ DIFFERENTIABLE = {
     for name, op in sorted(mg.OPS.items())
     if op.samples and not op.surrogate and op.module.startswith("microgradnd.")
 }
-# Every second op by day, all of them where there is time.
-NAMES = [pytest.param(name, marks=pytest.mark.slow if i % 2 else ()) for i, name in enumerate(DIFFERENTIABLE)]
+# Every sixth op by day, all of them where there is time.
+NAMES = [pytest.param(name, marks=pytest.mark.slow if i % 6 else ()) for i, name in enumerate(DIFFERENTIABLE)]
 FAULTS = {
     "a factor": lambda c: c * (1 + 2e-4),
     "the sign": lambda c: -c,
