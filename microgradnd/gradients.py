@@ -46,6 +46,18 @@ def lead_to(roots: Iterable[Node], targets: Iterable[Node], since: int) -> tuple
     return leading, list(outside.values())
 
 
+def recorded(roots: Iterable[Any], since: int = 0) -> list[Node]:
+    """What ops gave on the way to `roots`, oldest first; nodes up to the serial `since` are not looked behind."""
+    found: dict[int, Node] = {}
+    waiting = list(roots)
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, Node) and x.op is not None and x.serial > since and x.serial not in found:
+            found[x.serial] = x
+            waiting += x.inputs or ()
+    return [found[serial] for serial in sorted(found)]
+
+
 def gradients(y: Node, xs: Iterable[Node], grad: Any = None, *, create_graph: bool = False) -> list[Any]:
     """Gradients of a recorded tensor with respect to others, as tensors; no ``.grad`` is touched.
 

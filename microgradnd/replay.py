@@ -22,6 +22,7 @@ import numpy as np
 from .backward import as_seed, conform, joint_rules, store, sum_to, unpacked
 from .context import MODE
 from .core import Node, latest_change, unpack
+from .gradients import recorded
 from .memory import refuse_stale
 from .messages import describe, refuse_freed
 
@@ -135,7 +136,10 @@ class _Program:
         self.unused = set(range(len(inputs)))
         self.results = [result, *outputs]
         self.kept = {y.serial for y in self.results}
-        self.nodes = _recorded(result)
+        self.nodes = recorded([result])
+        for node in self.nodes:
+            if node.inputs is None:
+                refuse_freed(node)
         for y in outputs:
             if all(y is not node for node in self.nodes):
                 raise ValueError(f"{describe(y)} is no part of what the result was computed from")
@@ -159,7 +163,7 @@ class _Program:
         self.lines.append(f"{self.cotangent(self.results[0])} = one")
         for y, call in zip(reversed(self.nodes), reversed(calls), strict=True):
             self.backward(y, call, grads)
-        arguments = [f"x{i}" for i in range(len(self.inputs))] + [self.names[id(x)] for x in self.leaves]
+        arguments = [f"x{i}" for i in range(len(self.inputs))] + [self.name(x) for x in self.leaves]
         values, found = (_tuple(names) for names in (map(self.name, self.results), map(self.cotangent, self.leaves)))
         body = [f"def step({', '.join(arguments)}):", *self.lines, f"return {values}, {found}"]
         return "\n    ".join(body)
@@ -172,15 +176,14 @@ class _Program:
         call = f"{self.bind(op.name, op.forward)}({', '.join(positional + named)})"
         v = self.name(y)
         if op.several:
-            self.lines.append(f"{v}, saved_{v} = {self.bind(f'{op.name}_packed', op.pack)}({call})")
-        elif op.packed:
+            call = f"{self.bind(f'{op.name}_packed', op.pack)}({call})"
+        if op.packed:
             self.lines.append(f"{v}, saved_{v} = {call}")
-        elif not y.value.ndim:
-            self.lines.append(f"{v} = asarray({call})")
-        else:
+            call = v
+        if not y.value.ndim:
+            call = f"asarray({call})"
+        if call != v:
             self.lines.append(f"{v} = {call}")
-        if op.packed and not op.several and not y.value.ndim:
-            self.lines.append(f"{v} = asarray({v})")
         return positional + named
 
     def backward(self, y: Node, written: list[str], grads: dict[int, Any]) -> None:
@@ -249,7 +252,7 @@ class _Program:
 
     def cotangent(self, x: Node) -> str:
         if id(x) not in self.cotangents:
-            self.cotangents[id(x)] = self.fresh(f"d{self.names[id(x)]}")
+            self.cotangents[id(x)] = self.fresh(f"d{self.name(x)}")
         return self.cotangents[id(x)]
 
     def operand(self, x: Any) -> str:
@@ -258,7 +261,7 @@ class _Program:
             if id(x) not in self.names:
                 self.names[id(x)] = self.fresh(x.name or "p")
                 self.leaves.append(x)
-            return self.names[id(x)]
+            return self.name(x)
         array = x.value if isinstance(x, Node) else x
         for i, given in enumerate(self.inputs):
             if array is given:
@@ -280,16 +283,3 @@ _INERT = (float, slice, type(Ellipsis), np.generic, np.dtype, type)  # what can'
 def _tuple(parts: Iterable[str]) -> str:
     parts = list(parts)
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-
-
-def _recorded(result: Node) -> list[Node]:
-    """The nodes with an op that a result was computed from, oldest first."""
-    found, stack = {}, [result]
-    while stack:
-        node = stack.pop()
-        if node.op is not None and node.tracked and node.serial not in found:
-            found[node.serial] = node
-            if node.inputs is None:
-                refuse_freed(node)
-            stack += [x for x in node.inputs if isinstance(x, Node)]
-    return [found[serial] for serial in sorted(found)]

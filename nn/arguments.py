@@ -1,10 +1,12 @@
-"""Arguments that are numbers, held to their range: an error names who asked, what was given and what would do."""
+"""Arguments held to what they may be: an error names who asked, what was given and what would do."""
 
 from __future__ import annotations
 
 import numbers
 import operator
 from typing import Any
+
+import numpy as np
 
 
 def as_number(value: Any, name: str, interval: str) -> float:
@@ -58,3 +60,9 @@ def as_size(value: Any, name: str, least: int = 1) -> int:
     if size < least or isinstance(value, bool):
         raise ValueError(f"{name}={value!r}, expected a whole number from {least} on")
     return size
+
+
+def refuse_mask(array: Any, name: str) -> None:
+    """Raise TypeError for a masked array: its mask would be lost."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first, with .filled(value)")

@@ -15,6 +15,8 @@ import numpy as np
 
 import microgradnd as mg
 
+from .arguments import refuse_mask
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -47,8 +49,7 @@ def as_array(data: Any, name: str) -> Array:
             f"{name} is a sparse matrix ({type(data).__name__} of shape {data.shape}): networks here compute on "
             f"dense arrays; give {name}.toarray() if it fits into memory"
         )
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first, with .filled(value)")
+    refuse_mask(data, name)
     if isinstance(data, mg.Tensor):
         return data.data
     try:

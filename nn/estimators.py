@@ -22,7 +22,7 @@ except ImportError as error:
     raise ImportError('the estimators need scikit-learn: pip install "microgradnd[train]"') from error
 
 from .activations import named_activation, sigmoid, softmax
-from .arguments import as_number, as_size
+from .arguments import as_number, as_size, refuse_mask
 from .callbacks import EarlyStopping
 from .data import Array
 from .evaluation import predict
@@ -172,7 +172,8 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         self._check_settings()
-        _refuse_masks(X=X, y=y)
+        refuse_mask(X, "X")  # scikit-learn would go on without it
+        refuse_mask(y, "y")
         X, y = validate_data(
             self, X, y, multi_output=True, reset=reset, dtype=(np.float64, np.float32), y_numeric=self._numeric
         )
@@ -182,7 +183,7 @@ class _MLPEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "model_")
-        _refuse_masks(X=X)
+        refuse_mask(X, "X")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         return predict(self.model_, X)
 
@@ -365,13 +366,6 @@ def _divisible(labels: Array | None, share: float) -> Array | None:
         return None
     counts, held = np.unique(labels, return_counts=True)[1], math.ceil(share * len(labels))
     return labels if counts.min() > 1 and len(counts) <= min(held, len(labels) - held) else None
-
-
-def _refuse_masks(**arrays: Any) -> None:
-    """Raise TypeError for a masked array: scikit-learn would go on without its mask."""
-    for name, array in arrays.items():
-        if isinstance(array, np.ma.MaskedArray):
-            raise TypeError(f"{name} is a masked array, whose mask would be lost: fill it first, with .filled(value)")
 
 
 def _flat_labels(y: Any) -> Array:

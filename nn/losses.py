@@ -16,7 +16,7 @@ import numpy as np
 import microgradnd as mg
 
 from .activations import log_softmax, sigmoid, softmax
-from .arguments import as_number
+from .arguments import as_number, refuse_mask
 
 __all__ = [
     "binary_cross_entropy",
@@ -48,8 +48,7 @@ def _values(target: Any) -> np.ndarray:
     """A target's numbers, whatever they are, as an array."""
     if target is None:
         raise TypeError("target is None, expected class labels, or numbers of the prediction's shape")
-    if isinstance(target, np.ma.MaskedArray):
-        raise TypeError("target is a masked array, whose mask would be lost: fill it first, with .filled(value)")
+    refuse_mask(target, "target")
     return target.data if isinstance(target, mg.Tensor) else np.asarray(target)
 
 

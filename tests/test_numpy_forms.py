@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import microgradnd as mg
+from microgradnd.gradients import recorded
 
 FORMS = [
     line
@@ -105,17 +106,6 @@ def test_a_form(call: str) -> None:
 
 # In float32 these compute in float64 because they are told to, or are given it: coordinates of their own.
 WIDE = re.compile(r"f8|float64|float16|float_power|^np\.gradient\(\w, (np\.array|\[)")
-
-
-def recorded(roots: list[Any]) -> list[Any]:
-    """The tensors behind some results that an op gave."""
-    seen: dict[int, Any] = {}
-    while roots:
-        t = roots.pop()
-        if isinstance(t, mg.Tensor) and t.op and t.serial not in seen:
-            seen[t.serial] = t
-            roots += t.inputs or ()
-    return list(seen.values())
 
 
 @pytest.mark.filterwarnings("ignore")

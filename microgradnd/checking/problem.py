@@ -16,7 +16,7 @@ import numpy as np
 from .. import tree
 from ..context import mode_switch
 from ..core import Node
-from ..gradients import gradients
+from ..gradients import gradients, recorded
 from ..tensor import tensor
 
 
@@ -38,15 +38,7 @@ class Recording(NamedTuple):
 
     def nodes(self) -> list[Node]:
         """What this run recorded, oldest first."""
-        since = min(x.serial for x in self.tensors)
-        seen: dict[int, Node] = {}
-        waiting = list(self.outputs)
-        while waiting:
-            x = waiting.pop()
-            if isinstance(x, Node) and x.op is not None and x.serial > since and x.serial not in seen:
-                seen[x.serial] = x
-                waiting += x.inputs or ()
-        return [seen[serial] for serial in sorted(seen)]
+        return recorded(self.outputs, since=min(x.serial for x in self.tensors))
 
 
 class Problem:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import microgradnd as mg
+from microgradnd.gradients import recorded
 
 BINARY = [
     np.add,
@@ -72,17 +73,6 @@ def test_a_python_number_does_not_widen(operate: Callable[[Any], Any], dtype: An
     y = operate(x)
     y.sum().backward()
     assert y.dtype == x.grad.dtype == dtype
-
-
-def recorded(roots: list[Any]) -> list[Any]:
-    """The tensors behind some results that an op gave."""
-    seen: dict[int, Any] = {}
-    while roots:
-        t = roots.pop()
-        if isinstance(t, mg.Tensor) and t.op and t.serial not in seen:
-            seen[t.serial] = t
-            roots += t.inputs or ()
-    return list(seen.values())
 
 
 @pytest.mark.parametrize("number", [2, 0.75, True, 2**70], ids=str)
